@@ -17,14 +17,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from database import Database, Row
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
+from faults import Faults, FaultSettings
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 from pydantic import BaseModel, Field
-
-from database import Database, Row
-from faults import Faults, FaultSettings
 from worker import OrderWorker
 
 logger = logging.getLogger("shop")

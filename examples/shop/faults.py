@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field
 class FaultSettings(BaseModel):
     """The body of `POST /_faults`; whatever is left out is switched off."""
 
-    slow_database_ms: int = Field(default=0, ge=0, le=10_000, description="each read of the catalogue takes this longer")
+    slow_database_ms: int = Field(
+        default=0, ge=0, le=10_000, description="each read of the catalogue takes this longer"
+    )
     error_ratio: float = Field(default=0.0, ge=0.0, le=1.0, description="share of payments the provider refuses")
 
 

@@ -11,10 +11,10 @@ import queue
 import threading
 from dataclasses import dataclass, field
 
+from database import Database
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind
-
-from database import Database
+from opentelemetry.util.types import AttributeValue
 
 logger = logging.getLogger("shop.worker")
 tracer = trace.get_tracer("shop")
@@ -65,7 +65,11 @@ class OrderWorker:
             self._process(order)
 
     def _process(self, order: PaidOrder) -> None:
-        attributes = {**_MESSAGING, "messaging.operation.type": "process", "shop.order.id": order.order_id}
+        attributes: dict[str, AttributeValue] = {
+            **_MESSAGING,
+            "messaging.operation.type": "process",
+            "shop.order.id": order.order_id,
+        }
         context = propagate.extract(order.headers)
         with tracer.start_as_current_span("process orders", context, SpanKind.CONSUMER, attributes):
             self._database.ship_order(order.order_id)
