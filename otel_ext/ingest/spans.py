@@ -1,0 +1,108 @@
+"""The SpanProcessor: every ended span, sampled or only recorded, goes to the queue; the pipeline converts it.
+
+``on_end`` runs on the thread (or event loop) that ends the span; ``to_record`` on the pipeline thread, or on a
+producing thread under overload.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.trace import SpanKind, StatusCode
+
+from otel_ext.ingest.guard import report
+from otel_ext.model.spans import SpanEvent, SpanLink, SpanRecord
+from otel_ext.sdk_private import span_attributes
+
+__all__ = ["LocalSpanProcessor", "SpanConverter"]
+
+_KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from UNSPECIFIED = 0
+_STATUS = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
+_SAMPLED = 1
+
+
+class LocalSpanProcessor(SpanProcessor):
+    """Hands every ended span to ``put``; does nothing after :meth:`shutdown` (the SDK goes on calling).
+
+    Args:
+        put: takes the ended span; must return at once.
+        forked: called once in a forked child before its first span, for servers that fork without
+            Python's fork hooks (uWSGI).
+    """
+
+    def __init__(self, put: Callable[[ReadableSpan], None], forked: Callable[[], None]) -> None:
+        self._put: Callable[[ReadableSpan], None] | None = put
+        self._forked = forked
+        self._pid = os.getpid()
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue an ended span. Never raises."""
+        put = self._put
+        if put is None:
+            return
+        try:
+            if os.getpid() != self._pid:
+                self._pid = os.getpid()
+                self._forked()
+            put(span)
+        except Exception as error:  # noqa: BLE001 (the boundary: nothing may reach the application)
+            report("SpanProcessor.on_end", error)
+
+    def shutdown(self) -> None:
+        """Stop taking spans. Safe to call twice."""
+        self._put = None
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
+        """Nothing is held here; the handle's ``force_flush`` drains the queue."""
+        return True
+
+
+class SpanConverter:
+    """Makes slim :class:`SpanRecord` values of ended SDK spans; keeps resources converted by identity."""
+
+    def __init__(self) -> None:
+        self._resource: Any = None
+        self._resource_attributes: Mapping[str, Any] = {}
+
+    def to_record(self, span: ReadableSpan) -> SpanRecord:
+        """One ended span as a tuple; attributes are shared with the span, which the SDK froze."""
+        context = span.context
+        parent = span.parent
+        status = span.status
+        scope = span.instrumentation_scope
+        if span.resource is not self._resource:
+            self._resource, self._resource_attributes = span.resource, dict(span.resource.attributes)
+        return SpanRecord(
+            context.trace_id,
+            context.span_id,
+            None if parent is None else parent.span_id,
+            span.name,
+            _KINDS.get(span.kind, 0),
+            span.start_time or 0,
+            span.end_time or 0,
+            _STATUS.get(status.status_code, 0),
+            status.description,
+            span_attributes(span),
+            _events(span),
+            _links(span),
+            self._resource_attributes,
+            "" if scope is None else scope.name,
+            bool(context.trace_flags & _SAMPLED),
+        )
+
+
+def _events(span: ReadableSpan) -> Sequence[SpanEvent]:
+    events = span.events
+    if not events:
+        return ()
+    return tuple(SpanEvent(e.name, e.timestamp, dict(e.attributes or {})) for e in events)
+
+
+def _links(span: ReadableSpan) -> Sequence[SpanLink]:
+    links = span.links
+    if not links:
+        return ()
+    return tuple(SpanLink(k.context.trace_id, k.context.span_id, dict(k.attributes or {})) for k in links)
