@@ -4,6 +4,7 @@
     ├── ConfigError          a setting is wrong; names the setting, its source, the value, what is allowed
     ├── AlreadyInstalledError  install() was called twice with different settings
     ├── RuleError            a rule file cannot be loaded; names file, group and rule
+    ├── AlertError           the result of one evaluation cannot become alerts: duplicates, over the limit
     ├── QueryError           a PromQL expression cannot be parsed or evaluated
     │   └── QueryLimitError  the query exceeded a limit; says which
     └── NotFoundError        no SLO, trace or rule of that name
@@ -14,6 +15,7 @@ Values only; imports nothing.
 from __future__ import annotations
 
 __all__ = [
+    "AlertError",
     "AlreadyInstalledError",
     "ConfigError",
     "NotFoundError",
@@ -38,6 +40,10 @@ class AlreadyInstalledError(OtelExtError):
 
 class RuleError(OtelExtError):
     """A rule file cannot be loaded. The message names the file, the line, the group and the rule."""
+
+
+class AlertError(OtelExtError):
+    """The result of one evaluation cannot become alerts: equal label sets, or more than the limit."""
 
 
 class QueryError(OtelExtError):

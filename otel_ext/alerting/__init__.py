@@ -1,1 +1,9 @@
-""""""
+"""Alerting: the one state machine that rules, SLOs, anomalies, health checks and code share.
+
+:class:`AlertMachine` owns the state of every alert; one thread observes, any thread reads the snapshots.
+Imports the vocabulary and errors alone.
+"""
+
+from otel_ext.alerting.machine import RESOLVED_RETENTION_MS, AlertMachine
+
+__all__ = ["RESOLVED_RETENTION_MS", "AlertMachine"]

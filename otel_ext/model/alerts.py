@@ -65,7 +65,8 @@ class Alert:
     """One alert instance: a rule and a label set, with its state. Times are Unix milliseconds.
 
     ``active_at_ms``: first evaluation that saw it; ``fired_at_ms`` and ``resolved_at_ms``: transitions, or
-    ``None``; ``updated_at_ms``: last evaluation that touched it. ``labels`` include ``alertname``.
+    ``None``; ``updated_at_ms``: last evaluation that touched it; ``keep_firing_since_ms``: first evaluation that
+    missed it while ``keep_firing_for`` keeps it firing. ``labels`` include ``alertname``.
     """
 
     rule: AlertRule
@@ -78,6 +79,7 @@ class Alert:
     fired_at_ms: int | None
     resolved_at_ms: int | None
     updated_at_ms: int
+    keep_firing_since_ms: int | None = None
 
     @property
     def fingerprint(self) -> str:
