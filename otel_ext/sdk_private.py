@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "collect_without_export",
+    "on_queue_full",
     "queued_items",
     "release_exit_handler",
     "renew_export_lock",
@@ -62,7 +63,7 @@ def signal_pipelines(provider: Any) -> tuple[Any, ...]:
 def _exporter_owner(pipeline: Any) -> Any:
     """The object whose ``_exporter`` a batch processor or periodic reader sends through, or ``None``."""
     for owner in (getattr(pipeline, "_batch_processor", None), pipeline):
-        if hasattr(owner, "_exporter") and hasattr(owner._exporter, "export"):
+        if owner is not None and hasattr(getattr(owner, "_exporter", None), "export"):
             return owner
     return None
 
@@ -80,6 +81,30 @@ def queued_items(pipeline: Any) -> int:
     """How many items a batch processor holds that it has not handed to its exporter yet."""
     queue = getattr(getattr(pipeline, "_batch_processor", None), "_queue", None)
     return len(queue) if queue is not None else 0
+
+
+class _DropWatch:
+    """A processor's metrics object that also tells of items dropped because the queue was full."""
+
+    def __init__(self, inner: Any, dropped: Callable[[int], None]) -> None:
+        self._inner = inner
+        self._dropped = dropped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def drop_items(self, count: int, *args: Any, **kwargs: Any) -> None:
+        self._inner.drop_items(count, *args, **kwargs)
+        self._dropped(count)
+
+
+def on_queue_full(pipeline: Any, dropped: Callable[[int], None]) -> bool:
+    """Call ``dropped(count)`` whenever a batch processor gives up items because its queue is full."""
+    batch = getattr(pipeline, "_batch_processor", None)
+    if batch is None or not hasattr(getattr(batch, "_metrics", None), "drop_items"):
+        return False
+    batch._metrics = _DropWatch(batch._metrics, dropped)
+    return True
 
 
 def collect_without_export(reader: Any) -> Callable[[], Any] | None:

@@ -1,0 +1,156 @@
+"""Forwarding health and exit: counts what exporters send, fail and drop, and shuts providers down in bounded time.
+
+Works on the providers' own pipelines, ours or the user's: each exporter is wrapped by a counter. At exit the SDK
+would wait up to 30 s for a dead collector; the forward threads do that waiting, and the process leaves without them
+after ``shutdown_timeout``. Counters are written by the SDK's export threads and read by any.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from otel_ext import sdk_private
+
+__all__ = ["ForwardStats", "Forwarding"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardStats:
+    """Items of one signal (spans, log records, metric data points) by what became of them.
+
+    ``queued`` wait in the SDK's batch queue; ``dropped`` fell out of it when it was full; ``failed`` were handed
+    to an exporter that gave up.
+    """
+
+    signal: str
+    exported: int
+    failed: int
+    dropped: int
+    queued: int
+    last_error: str | None
+
+
+class _Counter:
+    """Counts of one signal; each field is written under the lock, export threads may be several."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.exported = self.failed = self.dropped = 0
+        self.last_error: str | None = None
+
+    def add(self, *, exported: int = 0, failed: int = 0, dropped: int = 0, error: str | None = None) -> None:
+        with self._lock:
+            self.exported += exported
+            self.failed += failed
+            self.dropped += dropped
+            self.last_error = error if failed else self.last_error
+
+
+class _CountingExporter:
+    """An exporter that counts the outcome of each export and is its delegate in everything else."""
+
+    def __init__(self, exporter: Any, counter: _Counter) -> None:
+        self._exporter = exporter
+        self._counter = counter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._exporter, name)
+
+    def export(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
+        size = _size(batch)
+        try:
+            result = self._exporter.export(batch, *args, **kwargs)
+        except Exception as error:
+            self._counter.add(failed=size, error=f"{type(error).__name__}: {error}")
+            raise
+        if getattr(result, "name", "SUCCESS") == "SUCCESS":
+            self._counter.add(exported=size)
+        else:
+            self._counter.add(failed=size, error="the exporter gave up (its own log says why)")
+        return result
+
+
+def _size(batch: Any) -> int:
+    resources = getattr(batch, "resource_metrics", None)
+    if resources is None:
+        return len(batch)
+    return sum(len(m.data.data_points) for r in resources for s in r.scope_metrics for m in s.metrics)
+
+
+class Forwarding:
+    """The forwarding pipelines of a process: one signal, one provider, one thread that shuts it down."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, _Counter] = {}
+        self._pipelines: dict[str, tuple[Any, ...]] = {}
+        self._closing = threading.Event()
+        self._at_exit: dict[str, tuple[Callable[[], object], threading.Event]] = {}
+
+    def watch(self, signal: str, provider: Any) -> None:
+        """Count what this provider's exporters do. Pipelines without an exporter are left alone."""
+        counter = self._counters.setdefault(signal, _Counter())
+        watched = []
+        for pipeline in sdk_private.signal_pipelines(provider):
+            if sdk_private.replace_exporter(pipeline, lambda exporter: _CountingExporter(exporter, counter)):
+                sdk_private.on_queue_full(pipeline, lambda count: counter.add(dropped=count))
+                watched.append(pipeline)
+        self._pipelines[signal] = tuple(watched)
+
+    def shut_down_at_exit(self, signal: str, provider: Any) -> None:
+        """Take over this provider's shutdown at exit, with a bound."""
+        self._at_exit[signal] = (provider.shutdown, threading.Event())
+
+    @property
+    def exit_signals(self) -> tuple[str, ...]:
+        """The signals whose providers are shut down at exit; each needs a thread in :meth:`run`."""
+        return tuple(self._at_exit)
+
+    def run(self, signal: str) -> None:
+        """Body of a daemon thread: waits for :meth:`close`, then shuts the provider down, however long it takes."""
+        shutdown, done = self._at_exit[signal]
+        self._closing.wait()
+        try:
+            shutdown()
+        finally:
+            done.set()
+
+    def close(self, timeout_seconds: float) -> None:
+        """Shut all providers down at once and wait at most this long; says on stderr what was not sent."""
+        self._closing.set()
+        deadline = time.monotonic() + timeout_seconds
+        late = [name for name, (_, done) in self._at_exit.items() if not done.wait(max(0, deadline - time.monotonic()))]
+        for stats in self.stats():
+            if stats.signal in late and (stats.queued or stats.failed):
+                print(  # noqa: T201 (the process is leaving; logging may be gone)
+                    f"otel_ext: left without waiting for the {stats.signal} backend after {timeout_seconds:g} s; "
+                    f"not sent: {stats.queued} queued, {stats.failed} failed, {stats.dropped} dropped",
+                    file=sys.stderr,
+                )
+
+    def renew_after_fork(self) -> None:
+        """In a forked child: an export that was running in the parent must not hold the child's locks."""
+        self._closing = threading.Event()
+        self._at_exit = {name: (shutdown, threading.Event()) for name, (shutdown, _) in self._at_exit.items()}
+        for pipelines in self._pipelines.values():
+            for pipeline in pipelines:
+                sdk_private.renew_export_lock(pipeline)
+
+    def stats(self) -> tuple[ForwardStats, ...]:
+        """What became of the items of each watched signal."""
+        return tuple(
+            ForwardStats(
+                signal=signal,
+                exported=counter.exported,
+                failed=counter.failed,
+                dropped=counter.dropped,
+                queued=sum(sdk_private.queued_items(p) for p in self._pipelines.get(signal, ())),
+                last_error=counter.last_error,
+            )
+            for signal, counter in self._counters.items()
+            if self._pipelines.get(signal)
+        )
