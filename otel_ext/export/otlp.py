@@ -6,7 +6,8 @@ Called once at start-up, on the installing thread. The exporters send from the S
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from importlib import import_module
+from typing import Any, Literal, cast
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
@@ -38,34 +39,33 @@ def _over_http(signal: Signal, env: Mapping[str, str]) -> bool:
     return (protocol or "grpc").strip().lower().startswith("http")
 
 
+_MODULES = {
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+}
+
+
+def _build(signal: Signal, env: Mapping[str, str]) -> Any:
+    """An exporter of the configured protocol: gRPC unless the environment says ``http/protobuf``.
+
+    Imported here, when it is wanted: gRPC and protobuf are the heavy part of a start.
+    """
+    module, name = _MODULES[signal]
+    transport = "http" if _over_http(signal, env) else "grpc"
+    return getattr(import_module(f"opentelemetry.exporter.otlp.proto.{transport}.{module}"), name)()
+
+
 def span_exporter(env: Mapping[str, str]) -> SpanExporter:
-    """The OTLP span exporter of the configured protocol (gRPC unless the environment says ``http/protobuf``)."""
-    exporter: Any
-    if _over_http("traces", env):
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as exporter  # noqa: PLC0415
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as exporter  # noqa: PLC0415
-    made: SpanExporter = exporter()
-    return made
+    """The OTLP span exporter that the environment describes."""
+    return cast("SpanExporter", _build("traces", env))
 
 
 def metric_exporter(env: Mapping[str, str]) -> MetricExporter:
-    """The OTLP metric exporter of the configured protocol, with the temporality the environment prefers."""
-    exporter: Any
-    if _over_http("metrics", env):
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as exporter  # noqa: PLC0415
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as exporter  # noqa: PLC0415
-    made: MetricExporter = exporter()
-    return made
+    """The OTLP metric exporter that the environment describes, with the temporality it prefers."""
+    return cast("MetricExporter", _build("metrics", env))
 
 
 def log_exporter(env: Mapping[str, str]) -> LogRecordExporter:
-    """The OTLP log exporter of the configured protocol."""
-    exporter: Any
-    if _over_http("logs", env):
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as exporter  # noqa: PLC0415
-    else:
-        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as exporter  # noqa: PLC0415
-    made: LogRecordExporter = exporter()
-    return made
+    """The OTLP log exporter that the environment describes."""
+    return cast("LogRecordExporter", _build("logs", env))

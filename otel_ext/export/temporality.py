@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -86,7 +86,7 @@ class DeltaConverter:
             self._last[key] = point
             if delta is not None:
                 points.append(delta)
-        changed = replace(data, data_points=points, aggregation_temporality=AggregationTemporality.DELTA)
+        changed: Any = replace(cast("Any", data), data_points=points, aggregation_temporality=AggregationTemporality.DELTA)
         return replace(metric, data=changed)
 
 
