@@ -49,8 +49,8 @@ class _Query:
     min_severity: int | None
     logger: str | None
     trace_id: int | None
-    start_nano: float | None
-    end_nano: float | None
+    start_nano: int | None
+    end_nano: int | None
 
 
 class _Chunk:
@@ -162,8 +162,8 @@ class LogStore:
             min_severity=min_severity,
             logger=logger,
             trace_id=wanted_trace,
-            start_nano=None if start_ms is None else start_ms * 1e6,
-            end_nano=None if end_ms is None else end_ms * 1e6,
+            start_nano=None if start_ms is None else _nano(start_ms),
+            end_nano=None if end_ms is None else _nano(end_ms),
         )
         found: list[LogEntry] = []
         for entry in self._newest_first(query):
@@ -231,6 +231,12 @@ class LogStore:
             for entry in chunk.entries:
                 _decrement(self._by_severity, severity_name(entry.severity_number))
                 _decrement(self._by_logger, entry.logger)
+
+
+def _nano(unix_ms: float) -> int:
+    """Unix nanoseconds, exact for whole milliseconds: a float of this size cannot tell microseconds apart."""
+    whole = int(unix_ms)
+    return whole * 1_000_000 + round((unix_ms - whole) * 1e6)
 
 
 def severity_name(number: int) -> str:

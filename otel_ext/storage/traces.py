@@ -97,8 +97,8 @@ class _Query:
     max_nano: float | None
     error: bool | None
     attributes: Mapping[str, str]
-    start_nano: float | None
-    end_nano: float | None
+    start_nano: int | None
+    end_nano: int | None
 
 
 class TraceStore:
@@ -182,8 +182,8 @@ class TraceStore:
             max_nano=None if max_duration_ms is None else max_duration_ms * 1e6,
             error=error,
             attributes=attributes or {},
-            start_nano=None if start_ms is None else start_ms * 1e6,
-            end_nano=None if end_ms is None else end_ms * 1e6,
+            start_nano=None if start_ms is None else _nano(start_ms),
+            end_nano=None if end_ms is None else _nano(end_ms),
         )
         found: list[TraceSummary] = []
         for trace_id, entry in self._candidates(service, operation):
@@ -286,6 +286,12 @@ class TraceStore:
         found.reverse()
         found.sort(key=lambda item: item[1].updated_ms, reverse=True)
         return found
+
+
+def _nano(unix_ms: float) -> int:
+    """Unix nanoseconds, exact for whole milliseconds: a float of this size cannot tell microseconds apart."""
+    whole = int(unix_ms)
+    return whole * 1_000_000 + round((unix_ms - whole) * 1e6)
 
 
 def _names(by_name: Mapping[str, Any], operation: str | None) -> Iterable[str]:
