@@ -1,0 +1,128 @@
+"""One SLO as a card: what is left of its budget, what was promised, how fast it burns, how much was measured.
+
+Pure functions, called by the page. Imports model, markup and wording.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from otel_ext.model.slos import BurnRate, SloStatus
+from otel_ext.web import wording
+from otel_ext.web.encoding import rfc3339
+from otel_ext.web.markup import Html, el
+
+__all__ = ["slo_card"]
+
+_STATES = {"met": "met", "at_risk": "at risk", "breached": "breached", "no_data": "no data"}
+_FAST, _SLOW = 6.0, 1.0  # the workbook's second page threshold; the rate that spends a budget exactly in time
+
+
+def slo_card(status: SloStatus, root: str) -> Html:
+    """The card of one SLO."""
+    slo = status.slo
+    return el(
+        "article",
+        el(
+            "h3",
+            el("a", slo.name[:128], href=f"{root}/v1/observability/slos/{_path(slo.name)}"),
+            el("span", _STATES.get(status.state, status.state), class_=f"chip {status.state}"),
+        ),
+        el("p", slo.description, class_="about") if slo.description else None,
+        _budget(status),
+        el("dl", _facts(status)),
+        _windows(status),
+        el("p", _coverage(status), class_="coverage"),
+        _exemplars(status, root),
+        class_=f"card {status.state}",
+    )
+
+
+def _path(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _budget(status: SloStatus) -> Html:
+    left = status.budget_remaining
+    if left is None:
+        return el("p", el("b", wording.DASH), " no events in the window yet", class_="left")
+    digits = 0 if abs(left) >= 0.1 else 1
+    events = status.budget_remaining_events
+    more = "" if events is None else f", {_events(events)}"
+    word = "of the error budget left" if left >= 0 else "of the error budget: overspent"
+    text = el("p", el("b", wording.percent_down(left, digits)), f" {word}{more}", class_="left")
+    return Html(text + _bar(left))
+
+
+def _events(count: int) -> str:
+    noun = "event" if abs(count) == 1 else "events"
+    word = "to go" if count >= 0 else "too many"
+    return f"{wording.number(abs(count))} bad {noun} {word}"
+
+
+def _bar(left: float) -> Html:
+    """The budget as an SVG bar: a style attribute would need a weaker content security policy."""
+    width = round(100 * min(max(left, 0.0), 1.0), 2)
+    return el(
+        "svg",
+        el("rect", class_="track", width=100, height=6, rx=1.2),
+        el("rect", class_="fill", width=width, height=6, rx=1.2),
+        viewBox="0 0 100 6",
+        preserveAspectRatio="none",
+        class_="bar",
+        role="img",
+        aria_label=f"{width:g} % of the error budget left",
+    )
+
+
+def _facts(status: SloStatus) -> list[Html]:
+    bad = status.total - status.good
+    latency = status.slo.latency_ms
+    promise = wording.objective_text(status)
+    if latency is not None:
+        promise += f" within {wording.duration(latency)}"
+    pairs = (
+        ("promised", f"{promise} over {status.slo.window_days} d"),
+        ("measured", wording.sli_text(status)),
+        ("bad events", f"{wording.number(bad)} of {wording.number(status.total)}"),
+    )
+    return [el("div", el("dt", name), el("dd", value)) for name, value in pairs]
+
+
+def _windows(status: SloStatus) -> Html | None:
+    if not status.burn_rates:
+        return None
+    rates = sorted(status.burn_rates, key=lambda rate: rate.window_ms)
+    cells = [el("div", el("dt", wording.window_text(rate.window_ms)), _burn(rate)) for rate in rates]
+    return el("dl", cells, class_="burn", title="burn rate by window: 1x spends the budget exactly in time")
+
+
+def _burn(rate: BurnRate) -> Html:
+    burn = rate.burn or 0.0
+    heat = "fast" if burn >= _FAST else "slow" if burn > _SLOW else "calm"
+    partial = rate.coverage < 0.995
+    title = f"{rate.bad} bad of {rate.total}"
+    if partial:
+        title += f"; {wording.percent_down(rate.coverage, 1)} of the window was measured"
+    return el("dd", wording.burn_text(rate.burn), class_=f"{heat} partial" if partial else heat, title=title)
+
+
+def _coverage(status: SloStatus) -> str:
+    if status.newest_data_ms is None:
+        return "waiting for the first event"
+    if status.coverage >= 0.995:
+        return f"the whole window of {status.slo.window_days} d was measured"
+    since = status.ts_ms - round(status.coverage * status.slo.window_ms)
+    start = (rfc3339(since) or "").replace("T", " ")[:16]
+    share = wording.percent_down(status.coverage, 1 if status.coverage >= 0.01 else 3)
+    return f"data since {start} UTC, {share} of the window"
+
+
+def _exemplars(status: SloStatus, root: str) -> Html | None:
+    if not status.exemplar_trace_ids:
+        return None
+    links = [
+        el("a", trace_id[:8], href=f"{root}/v1/observability/traces/{_path(trace_id)}")
+        for trace_id in status.exemplar_trace_ids[:3]
+    ]
+    return el("p", "bad requests: ", [[link, " "] for link in links], class_="coverage")
