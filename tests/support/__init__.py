@@ -1,0 +1,1 @@
+"""What tests share: processes of their own, real servers, an OTLP sink and a load generator."""
