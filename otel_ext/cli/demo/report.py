@@ -1,0 +1,138 @@
+"""What the demo prints line by line: events when standard output is no terminal, and the summary at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from otel_ext.cli.demo.load import quantile
+from otel_ext.cli.demo.state import DemoState
+from otel_ext.cli.demo.summary import Comparison, Detection, all_equal, detections
+
+__all__ = ["PlainReporter", "print_summary"]
+
+STATUS_EVERY_SECONDS = 10.0
+
+
+class PlainReporter:
+    """Writes a line for everything that is new since the last call."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._phase = ""
+        self._told: set[tuple[object, ...]] = set()
+        self._next_status_seconds = STATUS_EVERY_SECONDS
+
+    def begin(self, state: DemoState) -> None:
+        """Say what runs where."""
+        self._console.print(f"shop    {state.shop_url} (pid {state.shop_pid}), {state.rate:g} requests/s")
+        self._console.print(f"console {state.console_url}")
+        if state.forwarding_to:
+            self._console.print(f"forward {state.forwarding_to}")
+
+    def update(self, state: DemoState) -> None:
+        """Say what is new."""
+        if state.current.phase.name != self._phase:
+            self._phase = state.current.phase.name
+            self._line(state.current.start_seconds, "phase", f"{self._phase}: {state.current.phase.story}")
+        self._alerts(state)
+        self._anomalies(state)
+        if state.elapsed_seconds >= self._next_status_seconds:
+            self._next_status_seconds += STATUS_EVERY_SECONDS
+            self._status(state)
+
+    def _alerts(self, state: DemoState) -> None:
+        moments = [
+            (moment, name, alert)
+            for alert in state.verdicts.ordered_alerts()
+            for name, moment in (
+                ("pending", alert.active_at_ms),
+                ("firing", alert.fired_at_ms),
+                ("resolved", alert.resolved_at_ms),
+            )
+            if moment is not None and not (name == "pending" and moment == alert.fired_at_ms)
+        ]
+        for moment, name, alert in sorted(moments, key=lambda item: item[0]):
+            if self._is_new(("alert", alert.key, name, moment)):
+                phase, since = state.since_phase(moment)
+                text = f"{alert.name} {name}, {since:.1f} s into {phase.phase.name}: {alert.summary}"
+                self._line(state.seconds(moment), "alert", text)
+
+    def _anomalies(self, state: DemoState) -> None:
+        for anomaly in state.verdicts.ordered_anomalies():
+            if self._is_new(anomaly.key):
+                self._line(
+                    state.seconds(anomaly.started_at_ms), "anomaly", f"{anomaly.series}: {anomaly.reason}"
+                )
+
+    def _status(self, state: DemoState) -> None:
+        recent = [item.latency_seconds for item in state.tally.recent]
+        budgets = ", ".join(
+            f"{slo.name} {slo.budget_remaining:.0%}" for slo in state.verdicts.slos if slo.budget_remaining is not None
+        )
+        load = f"{state.tally.answers:,} answers, {state.tally.errors:,} errors, p95 {quantile(recent, 0.95) * 1000:.0f} ms"
+        self._line(state.elapsed_seconds, "status", f"{load}; budget left: {budgets}")
+
+    def _is_new(self, key: tuple[object, ...]) -> bool:
+        if key in self._told:
+            return False
+        self._told.add(key)
+        return True
+
+    def _line(self, seconds: float, kind: str, text: str) -> None:
+        self._console.print(f"{seconds:6.1f} s  {kind:8} {text}", soft_wrap=True)
+
+
+def print_summary(console: Console, state: DemoState, comparisons: Sequence[Comparison]) -> None:
+    """Counts side by side, detection times, and where to go from here."""
+    console.print()
+    console.print(_count_table(comparisons))
+    equal = all_equal(comparisons)
+    verdict = (
+        Text.assemble(("✔ ", "green"), "every count is equal: the process saw each of its requests, and said so")
+        if equal
+        else Text.assemble(("✘ ", "red"), "counts differ: this should not happen, please report it")
+    )
+    console.print(Padding(verdict, (0, 0, 1, 2)))
+    for detection in detections(state):
+        console.print(Padding(_detection_line(detection), (0, 0, 0, 2)))
+    console.print(Padding(_next_steps(), (1, 0, 1, 2)))
+
+
+def _count_table(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title="  Load generator against engines", title_justify="left", title_style="bold", box=None, padding=(0, 2))
+    table.add_column("what was sent")
+    table.add_column("load", justify="right")
+    table.add_column("engine", justify="right")
+    table.add_column("")
+    table.add_column("counted by", style="dim")
+    for item in comparisons:
+        mark = Text("=", "green") if item.equal else Text("≠", "bold red")
+        counted = "-" if item.counted is None else f"{item.counted:,}"
+        table.add_row(item.what, f"{item.sent:,}", counted, mark, item.engine)
+    return table
+
+
+def _detection_line(detection: Detection) -> Text:
+    text = Text.assemble((detection.phase, "bold"), ": ")
+    if detection.alert is None or detection.fired_after_seconds is None:
+        return text.append("no alert fired", "yellow")
+    text.append(f"{detection.alert.name} fired {detection.fired_after_seconds:.1f} s after the fault")
+    if detection.resolved_after_seconds is not None and detection.resolved_after_seconds >= 0:
+        text.append(f", resolved {detection.resolved_after_seconds:.1f} s after it was mended")
+    return text
+
+
+def _next_steps() -> Text:
+    return Text.assemble(
+        ("Your own service: ", "bold"),
+        "pip install otel-ext, then  opentelemetry-instrument uvicorn app:app\n",
+        ("or in code:       ", "bold"),
+        "import otel_ext; otel_ext.install()\n",
+        ("The shop's files: ", "bold"),
+        "examples/shop (otel-ext.yaml holds the promises, rules.yml the alert rules)",
+    )
