@@ -7,6 +7,7 @@ written to a file as it is, or live in one. Imports nothing of the package.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -154,7 +155,7 @@ class SnapshotRing:
     __slots__ = ("_buffer", "_gaps", "_levels", "_max_gap_ms", "_stores", "bad", "first_ms", "last_ms", "total")
 
     def __init__(self, levels: Sequence[RingLevel] = LEVELS_31_DAYS, *, max_gap_ms: int = 10_000) -> None:
-        for fine, coarse in zip(levels, levels[1:], strict=False):
+        for fine, coarse in itertools.pairwise(levels):
             if coarse.step_ms % fine.step_ms:
                 raise ValueError(f"ring level step {coarse.step_ms} ms must be a multiple of {fine.step_ms} ms")
         self._levels = tuple(levels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import pytest
@@ -33,7 +34,7 @@ class EveryRecording:
     def measured_ms(self, ts_ms: int, window_ms: int, max_gap_ms: int) -> int:
         start = ts_ms - window_ms
         times = [row[0] for row in self.rows]
-        spans = [(a, b) for a, b in zip(times, times[1:], strict=False) if b - a <= max_gap_ms]
+        spans = [(a, b) for a, b in itertools.pairwise(times) if b - a <= max_gap_ms]
         return sum(max(0, min(b, ts_ms) - max(a, start)) for a, b in spans)
 
 
@@ -91,7 +92,7 @@ def test_coverage_is_the_time_between_recordings_that_left_no_gap(steps, start_m
 @settings(max_examples=100, deadline=None)
 @given(steps=STEPS, more=STEPS, window_ms=st.integers(1, 2_000_000))
 def test_a_ring_read_back_from_bytes_goes_on_as_if_nothing_happened(steps, more, window_ms):
-    ring, reference, ts_ms = replay(steps, 5_000)
+    ring, _reference, ts_ms = replay(steps, 5_000)
     restored = SnapshotRing.from_bytes(ring.to_bytes())
     good, total = ring.good, ring.total
     for wait_ms, more_good, more_bad in more:
