@@ -13,8 +13,8 @@ __all__ = ["mask", "show"]
 
 _LONGEST = 160
 _HUGE = 10**30
-_WITH_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s/:@]*)(:)?.*@", re.DOTALL)
-_WITHOUT_SCHEME = re.compile(r"^([^\s/:@]+):\S*@")
+_WITH_SCHEME = r"(?s)([A-Za-z][A-Za-z0-9+.-]{0,15}://)([^\s/:@]*)(:)?.*@"
+_WITHOUT_SCHEME = r"^([^\s/:@]+):\S*@"
 
 
 def mask(text: str) -> str:
@@ -23,8 +23,10 @@ def mask(text: str) -> str:
     It hides up to the last ``@``, so a password that itself contains ``@``, ``/`` or a space stays hidden too; it may
     hide more than the password, never less. A user name without a password may be a token: it is hidden.
     """
-    hidden = _WITH_SCHEME.sub(lambda found: f"{found[1]}{f'{found[2]}:' if found[3] else ''}***@", text)
-    return _WITHOUT_SCHEME.sub(r"\1:***@", hidden) if hidden == text else hidden
+    if "@" not in text:
+        return text
+    hidden = re.sub(_WITH_SCHEME, lambda found: f"{found[1]}{f'{found[2]}:' if found[3] else ''}***@", text)
+    return re.sub(_WITHOUT_SCHEME, r"\1:***@", hidden) if hidden == text else hidden
 
 
 def show(value: object) -> str:

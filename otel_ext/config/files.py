@@ -25,7 +25,7 @@ _PYPROJECT = "pyproject.toml"
 _PYPROJECT_TABLE = ("tool", "otel_ext")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ConfigFile:
     """One file.
 

@@ -43,12 +43,12 @@ Real = int | float | Fraction
 Parse = Callable[[Node, Report], object]
 
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_MAGIC = re.compile(r"[*?\[]")
+# Patterns are compiled where they are first used (re keeps them): the import stays cheap.
+_LABEL_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_CONTROL = r"[\x00-\x1f\x7f]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Kind:
     """One kind of value: its name in the documentation, what is allowed in words, and the parser."""
 
@@ -112,9 +112,9 @@ def decimal(low: float, high: float) -> Kind:
 
 def duration(low: str, high: str) -> Kind:
     """A duration between two bounds; plain numbers are seconds. The value is in whole milliseconds."""
-    low_ms, high_ms = _required(duration_ms(low)), _required(duration_ms(high))
 
     def parse(node: Node, _report: Report) -> int:
+        low_ms, high_ms = _required(duration_ms(low)), _required(duration_ms(high))
         found = _quantity(node, duration_ms, plain_unit=1000, what="a duration")
         return round(_bounded(node, found, low_ms, high_ms))
 
@@ -124,9 +124,9 @@ def duration(low: str, high: str) -> Kind:
 
 def size(low: str, high: str) -> Kind:
     """A size in bytes between two bounds."""
-    low_bytes, high_bytes = _required(size_bytes(low)), _required(size_bytes(high))
 
     def parse(node: Node, _report: Report) -> int:
+        low_bytes, high_bytes = _required(size_bytes(low)), _required(size_bytes(high))
         found = _quantity(node, size_bytes, plain_unit=1, what="a size")
         return round(_bounded(node, found, low_bytes, high_bytes))
 
@@ -142,7 +142,7 @@ def text(*, longest: int) -> Kind:
 
     def parse(node: Node, _report: Report) -> str:
         found = _text(node)
-        if not found or len(found) > longest or _CONTROL.search(found):
+        if not found or len(found) > longest or re.search(_CONTROL, found):
             raise Rejected(node, f"is not one line of text with 1 to {longest} characters")
         return found
 
@@ -235,7 +235,7 @@ def items_of(node: Node, parse: Callable[[Node], Item], report: Report) -> list[
     return good
 
 
-def label_set(node: Node, report: Report, *, names: re.Pattern[str] = _LABEL_NAME) -> dict[str, str]:
+def label_set(node: Node, report: Report, *, names: str = _LABEL_NAME) -> dict[str, str]:
     """Text to text; a whole number as a value is taken as its text, bad pairs are reported and left out.
 
     Raises:
@@ -247,7 +247,7 @@ def label_set(node: Node, report: Report, *, names: re.Pattern[str] = _LABEL_NAM
     bad: list[Rejected] = []
     for name, item in node.value.items():
         found = str(item.value) if type(item.value) is int and abs(item.value) < 10**30 else item.value
-        if not names.fullmatch(name):
+        if not re.fullmatch(names, name):
             bad.append(Rejected(item, "has a name that is not allowed", path=f".{name}"))
         elif not isinstance(found, str) or not found:
             bad.append(Rejected(item, "is not text; put it in quotes", path=f".{name}"))
@@ -293,7 +293,7 @@ def _url(node: Node) -> str:
     from urllib.parse import urlsplit  # noqa: PLC0415  (the import of this package stays cheap)
 
     found = node.value if isinstance(node.value, str) else ""
-    if re.search(r"\s", found) or _CONTROL.search(found):
+    if re.search(r"\s", found) or re.search(_CONTROL, found):
         raise Rejected(node, "contains white space")
     try:
         parts = urlsplit(found)
@@ -310,7 +310,7 @@ def _matching_files(node: Node) -> list[Path]:
     if os.path.isfile(found):  # never raises, unlike Path.is_file
         return [found]
     pattern = os.path.expanduser(str(node.value))
-    if not _MAGIC.search(pattern):
+    if not re.search(r"[*?\[]", pattern):
         raise Rejected(node, f"is not an existing file ({found})")
     from glob import glob  # noqa: PLC0415
 
@@ -323,7 +323,7 @@ def _matching_files(node: Node) -> list[Path]:
 
 def _path(node: Node) -> Path:
     found = os.fspath(node.value) if isinstance(node.value, str | Path) else ""
-    if not found.strip() or _CONTROL.search(found):
+    if not found.strip() or re.search(_CONTROL, found):
         raise Rejected(node, "is not a path")
     return Path(os.path.normpath(node.base / os.path.expanduser(found)))
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from otel_ext.config.nodes import Node, Rejected, Style, wrap
+from otel_ext.config.nodes import Rejected
 from otel_ext.config.problems import SettingProblem, config_error, problem_of
 from otel_ext.config.schema import SETTINGS, Setting
 from otel_ext.config.settings import (
@@ -28,7 +29,7 @@ from otel_ext.config.sources import Source, read_arguments, read_files, read_var
 __all__ = ["LoadedSettings", "load_settings"]
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-_DEFAULT = "default"
+_DEFAULTS = Settings()
 _GROUP_TYPES = MappingProxyType(
     {
         "http": HttpSettings,
@@ -103,18 +104,7 @@ def _effective(setting: Setting, sources: Sequence[Source], problems: list[Setti
             problems.append(problem_of(rejected, setting.name))
         else:
             return value, node.where
-    return _default(setting), _DEFAULT
-
-
-def _default(setting: Setting) -> object:
-    if setting.default is None:
-        return None
-    node: Node = wrap(setting.default, where=_DEFAULT, base=Path(), style=Style.DEFAULT)
-
-    def impossible(rejected: Rejected) -> None:
-        raise rejected
-
-    return setting.kind.parse(node, impossible)
+    return attrgetter(setting.field)(_DEFAULTS), "default"
 
 
 def _build(values: Mapping[str, Any]) -> Settings:

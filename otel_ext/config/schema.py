@@ -44,7 +44,7 @@ CONFIG_VARIABLE = "OTEL_EXT_CONFIG"
 OTEL_CONFIG_VARIABLE = "OTEL_CONFIG_FILE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Setting:
     """One setting.
 

@@ -35,8 +35,8 @@ SLO_KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 _ALTERNATIVES = (("latency", "latency_ms"), ("window", "window_days"))
-_OBJECTIVE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,15})?)\s*%?")
-_ATTRIBUTE = re.compile(r"\S{1,256}")
+_OBJECTIVE = r"([0-9]{1,3}(?:\.[0-9]{1,15})?)\s*%?"
+_ATTRIBUTE = r"\S{1,256}"
 
 
 def slo_list() -> Kind:
@@ -130,7 +130,7 @@ def _objective(node: Node) -> dict[str, object]:
         return {"objective": value}
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 100:
         value = f"{value:.15g}"
-    found = _OBJECTIVE.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = re.fullmatch(_OBJECTIVE, value.strip()) if isinstance(value, str) else None
     if found is None or not 0 < Fraction(found[1]) < 100:
         raise Rejected(node, "is not a percentage above 0 and below 100")
     return {"objective": found[1]}

@@ -30,14 +30,14 @@ __all__ = ["Source", "read_arguments", "read_files", "read_variables"]
 
 # Variables with our prefix that set nothing: those of the package's own tests, and those that Kubernetes makes for a
 # Service named otel-ext (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
-_NOT_SETTINGS = re.compile(
+_NOT_SETTINGS = (
     r"OTEL_EXT_(?:CONFORMANCE|TEST_\w*|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)|(?:\w+_)?PORT_\d+_(?:TCP|UDP)\w*)"
 )
 _GROUP_EXAMPLES = {group: next(name for name in BY_NAME if name.startswith(f"{group}.")) for group in GROUPS}
 _FILE_KEYS = {**_GROUP_EXAMPLES, **{name: name for name in BY_NAME}}
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Source:
     """What one source says: nodes by dotted name, and what is wrong with the source itself."""
 
@@ -94,7 +94,7 @@ def read_variables(env: Mapping[str, str], cwd: Path) -> Source:
             continue
         if name in names:
             source.put(names[name], node)
-        elif not _NOT_SETTINGS.fullmatch(name) and not str(node.value).startswith(("tcp://", "udp://")):
+        elif not re.fullmatch(_NOT_SETTINGS, name) and not str(node.value).startswith(("tcp://", "udp://")):
             source.unknown(name, node, {**names, CONFIG_VARIABLE: CONFIG_FILE})
     return source
 
