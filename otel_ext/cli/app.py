@@ -18,9 +18,7 @@ _HELP = {"help_option_names": ["-h", "--help"]}
 # Modules of other commands: each has `register(parent)`, which adds its commands to the group it belongs to.
 _PLUGGED = {"": ("promql_cmds", "rules_cmds"), "bench": ("bench_promql", "bench_anomaly")}
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="OTEL_EXT_URL", help="Where the process answers.", metavar="URL")
-]
+Url = Annotated[str, typer.Option("--url", envvar="OTEL_EXT_URL", help="Where the process answers.", metavar="URL")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_URL = "http://127.0.0.1:4319"
 
@@ -68,11 +66,12 @@ def _demo(
     rate: Annotated[float, typer.Option(help="Requests a second.", min=1, max=1000)] = 40.0,
     port: Annotated[int, typer.Option(help="The process's own port; 0 takes a free one.", min=0, max=65535)] = 4319,
     plain: Annotated[bool, typer.Option("--plain", "--no-tty", help="Print lines, draw no live screen.")] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="Leave the shop running at the end, until Ctrl-C.")] = False,
 ) -> None:
     """Run a small real shop under load, break it, and watch what it concludes about itself."""
     from otel_ext.cli.demo.command import run  # noqa: PLC0415 - imported by the command that runs
 
-    run(duration=duration, rate=rate, port=port, plain=plain)
+    run(duration=duration, rate=rate, port=port, plain=plain, stay=stay)
 
 
 def _status(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 from otel_ext.cli.output import CommandError, console, print_json
@@ -36,9 +35,11 @@ def _problem_text(problems: Sequence[SettingProblem]) -> str:
 
 
 def _value(loaded: LoadedSettings, setting: Setting) -> str:
-    value = functools.reduce(getattr, setting.field.split("."), loaded.settings)
     if setting.name == "slos":  # a table's cell has room for their names
-        value = [slo.name for slo in value]
+        return show([slo.name for slo in loaded.settings.slos])
+    value: object = loaded.settings
+    for name in setting.field.split("."):
+        value = getattr(value, name)
     return show(value)
 
 

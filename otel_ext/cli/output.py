@@ -22,17 +22,17 @@ class CommandError(OtelExtError):
 
 
 def console() -> Console:
-    """Where results go: standard output, without surprising colours in numbers."""
+    """Where results go: standard output, as written: no colours for numbers, no markup."""
     from rich.console import Console  # noqa: PLC0415 - `--json` and `--help` do not pay for it
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False)
 
 
 def error_console() -> Console:
     """Where problems go: standard error."""
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False)
 
 
 def print_json(value: object) -> None:

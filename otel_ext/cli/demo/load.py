@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,7 +37,6 @@ def quantile(values: Iterable[float], q: float) -> float:
     """The value below which a share ``q`` of the values lies (nearest rank); 0 when there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else 0.0
-
 
 
 class Operation(NamedTuple):
@@ -178,11 +177,11 @@ class LoadGenerator:
             body = {"product_id": number + 1, "quantity": number + 1}
             await self.request(ADD_ITEM, f"/carts/{self._carts[-1]}/items", body)
 
-    async def set_faults(self, faults: dict[str, float]) -> None:
+    async def set_faults(self, faults: Mapping[str, float]) -> None:
         """Break or mend the shop."""
         await self.request(FAULTS, "/_faults", faults)
 
-    async def request(self, operation: Operation, path: str, body: dict[str, float] | None = None) -> httpx.Response:
+    async def request(self, operation: Operation, path: str, body: Mapping[str, float] | None = None) -> httpx.Response:
         """Send one request and count its answer."""
         began = self._loop.time()
         try:
@@ -224,7 +223,7 @@ class LoadGenerator:
             return False
         return True
 
-    async def _send(self, operation: Operation, path: str, body: dict[str, float] | None) -> None:
+    async def _send(self, operation: Operation, path: str, body: Mapping[str, float] | None) -> None:
         import httpx  # noqa: PLC0415 - an extra, and only the demo needs it
 
         self.tally.in_flight += 1
@@ -235,7 +234,7 @@ class LoadGenerator:
         finally:
             self.tally.in_flight -= 1
 
-    def _script(self) -> Iterator[tuple[Operation, str, dict[str, float] | None]]:
+    def _script(self) -> Iterator[tuple[Operation, str, Mapping[str, float] | None]]:
         products, carts = cycle(range(1, PRODUCTS + 1)), cycle(self._carts)
         for operation in cycle(MIX):
             if operation is SHOW_PRODUCT:

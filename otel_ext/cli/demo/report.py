@@ -65,17 +65,16 @@ class PlainReporter:
     def _anomalies(self, state: DemoState) -> None:
         for anomaly in state.verdicts.ordered_anomalies():
             if self._is_new(anomaly.key):
-                self._line(
-                    state.seconds(anomaly.started_at_ms), "anomaly", f"{anomaly.series}: {anomaly.reason}"
-                )
+                self._line(state.seconds(anomaly.started_at_ms), "anomaly", f"{anomaly.series}: {anomaly.reason}")
 
     def _status(self, state: DemoState) -> None:
-        recent = [item.latency_seconds for item in state.tally.recent]
-        budgets = ", ".join(
+        tally = state.tally
+        p95 = quantile([item.latency_seconds for item in tally.recent], 0.95)
+        budgets = [
             f"{slo.name} {slo.budget_remaining:.0%}" for slo in state.verdicts.slos if slo.budget_remaining is not None
-        )
-        load = f"{state.tally.answers:,} answers, {state.tally.errors:,} errors, p95 {quantile(recent, 0.95) * 1000:.0f} ms"
-        self._line(state.elapsed_seconds, "status", f"{load}; budget left: {budgets}")
+        ]
+        load = f"{tally.answers:,} answers, {tally.errors:,} errors, p95 {p95 * 1000:.0f} ms"
+        self._line(state.elapsed_seconds, "status", f"{load}; budget left: {', '.join(budgets)}")
 
     def _is_new(self, key: tuple[object, ...]) -> bool:
         if key in self._told:
@@ -104,7 +103,9 @@ def print_summary(console: Console, state: DemoState, comparisons: Sequence[Comp
 
 
 def _count_table(comparisons: Sequence[Comparison]) -> Table:
-    table = Table(title="  Load generator against engines", title_justify="left", title_style="bold", box=None, padding=(0, 2))
+    table = Table(
+        title="  Load generator against engines", title_justify="left", title_style="bold", box=None, padding=(0, 2)
+    )
     table.add_column("what was sent")
     table.add_column("load", justify="right")
     table.add_column("engine", justify="right")

@@ -6,7 +6,6 @@ The demo owns the process: it is stopped when the demo ends, however it ends.
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
@@ -15,7 +14,6 @@ import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 
 from otel_ext.cli.output import CommandError
 
@@ -74,7 +72,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 class ShopProcess:
-    """``async with ShopProcess(...)``: started and listening inside, gone outside."""
+    """``start()`` returns when it listens; ``stop()`` must follow, whatever happens between."""
 
     def __init__(self, *, port: int, console_port: int, environment: Mapping[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -82,7 +80,7 @@ class ShopProcess:
         self._port = port
         self._directory = Path(tempfile.mkdtemp(prefix="otel-ext-demo-"))
         self.log = self._directory / "shop.log"
-        self._environment = {**os.environ, **environment, "SHOP_DATABASE": str(self._directory / "shop.sqlite")}
+        self._environment = {**environment, "SHOP_DATABASE": str(self._directory / "shop.sqlite")}
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -97,7 +95,8 @@ class ShopProcess:
         assert self._process is not None
         return self._process.returncode
 
-    async def __aenter__(self) -> ShopProcess:
+    async def start(self) -> ShopProcess:
+        """Start the shop and wait until it listens; stops it again when that fails."""
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command(),
@@ -115,11 +114,6 @@ class ShopProcess:
             await self.stop()
             raise
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     def log_tail(self, lines: int = 15) -> str:
         """The last lines the shop wrote."""

@@ -74,9 +74,7 @@ def _cell(value: float, top: float) -> str:
     return _LEVELS[min(len(_LEVELS) - 1, int(value / top * len(_LEVELS)))]
 
 
-def spans(
-    parts: Iterable[tuple[float, float, str, str]], *, duration_seconds: float, width: int
-) -> Text:
+def spans(parts: Iterable[tuple[float, float, str, str]], *, duration_seconds: float, width: int) -> Text:
     """Intervals on the axis: each part is (start seconds, end seconds, character, style); later ones win."""
     text = Text("·" * width, "grey23")
     cells = ["·"] * width

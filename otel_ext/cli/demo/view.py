@@ -126,8 +126,12 @@ def _load(state: DemoState, frame: _Frame) -> list[Text]:
     return [
         frame.heading("What the load generator sees"),
         frame.line("requests", chart(((s.second, s.requests) for s in seconds), state.rate * 1.25, "blue"), rate),
-        frame.line("latency p95", chart(((s.second, s.p95_seconds) for s in seconds), highest * 1.05, "yellow"), latency),
-        frame.line("server errors", chart(((s.second, s.errors) for s in seconds), state.rate * 0.2, "red"), errors_text),
+        frame.line(
+            "latency p95", chart(((s.second, s.p95_seconds) for s in seconds), highest * 1.05, "yellow"), latency
+        ),
+        frame.line(
+            "server errors", chart(((s.second, s.errors) for s in seconds), state.rate * 0.2, "red"), errors_text
+        ),
         Text(),
     ]
 
@@ -144,7 +148,7 @@ def _slo_line(slo: SloVerdict, frame: _Frame) -> Text:
     remark = Text.assemble((f"{slo.budget_remaining * 100:,.0f} % left", budget_style(slo.budget_remaining)))
     burn = slo.worst_burn
     if burn is not None:
-        remark.append(f" · burns {burn:.1f}×", "red" if burn >= 1 else "dim")
+        remark.append(f" · burns {burn:.1f}x", "red" if burn >= 1 else "dim")
     return frame.line(label, budget_bar(slo.budget_remaining, frame.axis), remark)
 
 
@@ -171,7 +175,8 @@ def _alert_remark(state: DemoState, alert: AlertVerdict) -> Text:
     moment = alert.resolved_at_ms if alert.state == "resolved" else alert.fired_at_ms or alert.active_at_ms
     phase, since = state.since_phase(moment or alert.active_at_ms)
     return Text.assemble(
-        (alert.state, f"bold {STATE_STYLES.get(alert.state, '')}"), (f" +{max(0.0, since):.1f} s {phase.phase.name}", "dim")
+        (alert.state, f"bold {STATE_STYLES.get(alert.state, '')}"),
+        (f" +{max(0.0, since):.1f} s {phase.phase.name}", "dim"),
     )
 
 
@@ -199,4 +204,3 @@ def _clock(seconds: float) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:,.0f} ms"
-
