@@ -1,0 +1,317 @@
+"""One metric name's samples: a matrix whose rows are series and whose columns are instants, in chunks of columns.
+
+The store owns every table and changes it under its lock. Readers take a ``TableView`` under that lock and read it
+without: columns once written are never rewritten, arrays that must grow are replaced, not resized in place.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from otel_ext.model.labels import METRIC_NAME, Labels
+from otel_ext.storage.metrics.markers import HISTOGRAM, MISSING, STALE, valid_mask
+from otel_ext.storage.metrics.matchers import Matcher
+from otel_ext.storage.metrics.series_set import LabelColumn, SeriesSet
+
+__all__ = ["CHUNK_COLUMNS", "LABEL_BYTES", "Chunk", "Table"]
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+CHUNK_COLUMNS = 64
+LABEL_BYTES = 700  # a Labels object with its dictionary, tuple and hash entry, estimated for the memory cap
+_SELECTIONS = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class Chunk:
+    """Up to CHUNK_COLUMNS instants of all rows there were when they were written."""
+
+    first_seq: int
+    ts_ms: I64
+    values: F64  # [column, row]
+    columns: int = 0
+    histograms: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.ts_ms.nbytes + self.values.nbytes)
+
+
+class LabelIndex:
+    """Codes of one label name for every row of a table."""
+
+    __slots__ = ("codes", "index", "values")
+
+    def __init__(self, rows: int) -> None:
+        self.values: list[str] = [""]
+        self.index: dict[str, int] = {"": 0}
+        self.codes = np.zeros(max(rows, 8), dtype=np.int64)
+
+    def set(self, row: int, value: str) -> None:
+        if row >= len(self.codes):
+            grown = np.zeros(max(row + 1, len(self.codes) * 2), dtype=np.int64)
+            grown[: len(self.codes)] = self.codes
+            self.codes = grown
+        code = self.index.get(value)
+        if code is None:
+            code = self.index[value] = len(self.values)
+            self.values.append(value)
+        self.codes[row] = code
+
+    def column(self, rows: int) -> LabelColumn:
+        codes = self.codes[:rows]
+        if len(codes) < rows:
+            codes = np.concatenate([codes, np.zeros(rows - len(codes), dtype=np.int64)])
+        return LabelColumn(self.values, codes.copy())
+
+
+class RowState:
+    """Per row: where its unbroken run of samples began and ended, and its last decrease (column numbers)."""
+
+    __slots__ = ("last_drop", "last_seq", "run_start", "stale")
+
+    def __init__(self, capacity: int) -> None:
+        self.run_start = np.full(capacity, np.iinfo(np.int64).max, dtype=np.int64)
+        self.last_seq = np.full(capacity, -1, dtype=np.int64)
+        self.last_drop = np.full(capacity, -1, dtype=np.int64)
+        self.stale = np.zeros(capacity, dtype=np.bool_)
+
+    def grown(self, capacity: int) -> RowState:
+        return self._copied(RowState(capacity), slice(None))
+
+    def taken(self, rows: I64) -> RowState:
+        state = RowState(max(len(rows), 8))
+        for name in self.__slots__:
+            getattr(state, name)[: len(rows)] = getattr(self, name)[rows]
+        return state
+
+    def _copied(self, target: RowState, rows: slice) -> RowState:
+        for name in self.__slots__:
+            source = getattr(self, name)[rows]
+            getattr(target, name)[: len(source)] = source
+        return target
+
+
+class Table:
+    """All series of one metric name."""
+
+    __slots__ = (
+        "_index", "_selections", "chunks", "name", "next_seq", "rows", "series", "state", "structure",
+    )  # fmt: skip
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rows: dict[Labels, int] = {}
+        self.series: list[Labels] = []
+        self.chunks: list[Chunk] = []
+        self.state = RowState(8)
+        self.next_seq = 0
+        self.structure = 0  # changes with every new row: cached selections end
+        self._index: dict[str, LabelIndex] = {}
+        self._selections: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesSet, I64]] = OrderedDict()
+
+    # ---- writing ----
+
+    def row(self, labels: Labels) -> int:
+        """The row of this series, made when it is new."""
+        known = self.rows.get(labels)
+        if known is not None:
+            return known
+        row = len(self.series)
+        self.rows[labels] = row
+        self.series.append(labels)
+        for name, value in labels.items_sorted:
+            index = self._index.get(name)
+            if index is None:
+                index = self._index[name] = LabelIndex(row + 1)
+            index.set(row, value)
+        if row >= len(self.state.last_seq):
+            self.state = self.state.grown(max(8, 2 * len(self.state.last_seq)))
+        self.structure += 1
+        return row
+
+    def open_column(self, ts_ms: int) -> tuple[Chunk, int]:
+        """The column of this instant, which must not be older than the newest; grown to hold every row."""
+        chunk = self.chunks[-1] if self.chunks else None
+        if chunk is not None and chunk.columns and chunk.ts_ms[chunk.columns - 1] == ts_ms:
+            return self._widened(chunk), chunk.columns - 1
+        if chunk is None or chunk.columns == len(chunk.ts_ms):
+            chunk = self._new_chunk()
+        chunk = self._widened(chunk)
+        column = chunk.columns
+        chunk.values[column] = MISSING
+        chunk.ts_ms[column] = ts_ms
+        chunk.columns += 1
+        self.next_seq += 1
+        return chunk, column
+
+    def _new_chunk(self) -> Chunk:
+        width = max(1, len(self.series))
+        columns = min(CHUNK_COLUMNS, max(8, 2 * self.chunks[-1].columns if self.chunks else 8))
+        chunk = Chunk(
+            first_seq=self.next_seq, ts_ms=np.zeros(columns, dtype=np.int64), values=np.empty((columns, width))
+        )
+        self.chunks.append(chunk)
+        return chunk
+
+    def _widened(self, chunk: Chunk) -> Chunk:
+        width = chunk.values.shape[1]
+        if len(self.series) <= width:
+            return chunk
+        grown = np.empty((len(chunk.ts_ms), max(len(self.series), width + width // 8 + 1)))
+        grown[: chunk.columns, :width] = chunk.values[: chunk.columns]
+        grown[: chunk.columns, width:] = MISSING
+        replacement = Chunk(
+            first_seq=chunk.first_seq,
+            ts_ms=chunk.ts_ms,
+            values=grown,
+            columns=chunk.columns,
+            histograms=chunk.histograms,
+        )
+        self.chunks[-1] = replacement
+        return replacement
+
+    def write(self, ts_ms: int, rows: I64, values: F64, histograms: Sequence[tuple[int, Any]] = ()) -> None:
+        """Write floats (``STALE`` allowed) and histograms at one instant. Rows are distinct."""
+        chunk, column = self.open_column(ts_ms)
+        seq = chunk.first_seq + column
+        if len(rows):
+            self._note_runs(rows, values, seq, chunk, column)
+            chunk.values[column, rows] = values
+        if histograms:
+            at = np.fromiter((row for row, _ in histograms), dtype=np.int64, count=len(histograms))
+            for row, histogram in histograms:
+                chunk.histograms[column, row] = histogram
+            chunk.values[column, at] = HISTOGRAM
+            self.state.last_seq[at] = seq
+            self.state.run_start[at] = np.iinfo(np.int64).max
+            self.state.stale[at] = False
+
+    def _note_runs(self, rows: I64, values: F64, seq: int, chunk: Chunk, column: int) -> None:
+        state = self.state
+        real = ~np.isnan(values) if np.isnan(values).any() else None
+        continued = state.last_seq[rows] == seq - 1
+        if column > 0:
+            dropped = values < chunk.values[column - 1, rows]
+        elif len(self.chunks) > 1:
+            dropped = values < _padded(self.chunks[-2], self.chunks[-2].columns - 1, rows)
+        else:
+            dropped = np.zeros(len(rows), dtype=np.bool_)
+        if dropped.any():
+            state.last_drop[rows[dropped]] = seq
+        broken = ~continued | (state.run_start[rows] == np.iinfo(np.int64).max)
+        if broken.any():
+            state.run_start[rows[broken]] = seq
+        state.last_seq[rows] = seq
+        if real is not None:
+            state.run_start[rows[~real]] = np.iinfo(np.int64).max
+        state.stale[rows] = values.view(np.uint64) == np.float64(STALE).view(np.uint64) if real is not None else False
+
+    # ---- reading ----
+
+    def select(self, matchers: tuple[Matcher, ...]) -> tuple[SeriesSet, I64]:
+        """Series that pass all matchers (on labels other than the name) with their row numbers; cached."""
+        cached = self._selections.get(matchers)
+        if cached is not None and cached[0] == self.structure:
+            self._selections.move_to_end(matchers)
+            return cached[1], cached[2]
+        rows = self._matching_rows(matchers)
+        taken = SeriesSet(
+            len(rows),
+            {
+                name: LabelColumn(index.values, index.column(len(self.series)).codes[rows])
+                for name, index in self._index.items()
+            },
+        )
+        if len(rows) <= 64:
+            taken._labels = tuple(self.series[row] for row in rows.tolist())
+        self._selections[matchers] = (self.structure, taken, rows)
+        if len(self._selections) > _SELECTIONS:
+            self._selections.popitem(last=False)
+        return taken, rows
+
+    def _matching_rows(self, matchers: tuple[Matcher, ...]) -> I64:
+        mask = np.ones(len(self.series), dtype=np.bool_)
+        for matcher in matchers:
+            index = self._index.get(matcher.name)
+            if index is None:
+                if not matcher.matches(self.name if matcher.name == METRIC_NAME else ""):
+                    mask[:] = False
+                continue
+            allowed = np.fromiter((matcher.matches(value) for value in index.values), np.bool_, len(index.values))
+            mask &= allowed[index.column(len(self.series)).codes]
+        return np.flatnonzero(mask).astype(np.int64)
+
+    # ---- retention ----
+
+    @property
+    def nbytes(self) -> int:
+        return sum(chunk.nbytes for chunk in self.chunks) + len(self.series) * LABEL_BYTES
+
+    def sample_count(self) -> int:
+        """Samples held, stale markers not counted."""
+        return sum(int(valid_mask(chunk.values[: chunk.columns]).sum()) for chunk in self.chunks)
+
+    def drop_oldest_chunk(self) -> int:
+        """Forget the oldest chunk; the number of samples that went with it."""
+        chunk = self.chunks.pop(0)
+        return int(valid_mask(chunk.values[: chunk.columns]).sum())
+
+    def dead_rows(self) -> I64:
+        """Rows that have no sample left."""
+        first = self.chunks[0].first_seq if self.chunks else self.next_seq
+        return np.flatnonzero(self.state.last_seq[: len(self.series)] < first).astype(np.int64)
+
+    def newest_ms(self) -> int | None:
+        """The instant of the newest column."""
+        return int(self.chunks[-1].ts_ms[self.chunks[-1].columns - 1]) if self.chunks else None
+
+    def compact(self) -> I64 | None:
+        """Renumber the rows when a quarter of them is dead: each old row's new number (-1 dead), None if not done."""
+        dead = self.dead_rows()
+        if len(dead) <= max(16, len(self.series) // 4):
+            return None
+        keep = np.setdiff1d(np.arange(len(self.series), dtype=np.int64), dead)
+        mapping = np.full(len(self.series), -1, dtype=np.int64)
+        mapping[keep] = np.arange(len(keep))
+        self.chunks = [_repacked(chunk, keep, mapping) for chunk in self.chunks]
+        self.state = self.state.taken(keep)
+        survivors = [self.series[row] for row in keep.tolist()]
+        self.rows, self.series, self._index = {}, [], {}
+        self._selections.clear()
+        for labels in survivors:
+            self.row(labels)
+        return mapping
+
+
+def _padded(chunk: Chunk, column: int, rows: I64) -> F64:
+    """One column's values at these rows, MISSING for rows the chunk does not know."""
+    width = chunk.values.shape[1]
+    if not len(rows) or int(rows.max()) < width:
+        return chunk.values[column, rows]
+    out = np.full(len(rows), MISSING)
+    known = rows < width
+    out[known] = chunk.values[column, rows[known]]
+    return out
+
+
+def _repacked(chunk: Chunk, keep: I64, mapping: I64) -> Chunk:
+    values = np.empty((len(chunk.ts_ms), max(1, len(keep))))
+    for column in range(chunk.columns):
+        values[column, : len(keep)] = _padded(chunk, column, keep)
+        values[column, len(keep) :] = MISSING
+    histograms = {
+        (column, int(mapping[row])): histogram
+        for (column, row), histogram in chunk.histograms.items()
+        if mapping[row] >= 0
+    }
+    return Chunk(
+        first_seq=chunk.first_seq, ts_ms=chunk.ts_ms, values=values, columns=chunk.columns, histograms=histograms
+    )
