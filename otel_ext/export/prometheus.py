@@ -2,7 +2,7 @@
 
 Owns no state: each call turns families into bytes; the web thread calls it. prometheus-client writes the formats;
 what it leaves open is decided here (content negotiation by q-value, names escaped before writing, exemplars that fit).
-Imports model and prometheus-client.
+Imports model, storage and prometheus-client.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from prometheus_client import exposition as text_format
 from prometheus_client.metrics_core import Metric as ClientMetric
@@ -19,9 +18,9 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as ClientExemplar
 
 from otel_ext.model.labels import METRIC_NAME
-from otel_ext.model.metrics import Exemplar
+from otel_ext.storage.metrics.families import FamilySample, MetricFamily, StoredExemplar
 
-__all__ = ["FamilySampleLike", "MetricFamilyLike", "negotiate", "render"]
+__all__ = ["negotiate", "render"]
 
 _OPENMETRICS = "application/openmetrics-text"
 _TEXT = "text/plain"
@@ -32,36 +31,10 @@ _ESCAPINGS = {
     "values": openmetrics.VALUES,
 }
 _EXEMPLAR_MAX_RUNES = 128  # OpenMetrics 1.0: names and values of an exemplar's labels together
+_TRACE_LABELS = ("trace_id", "span_id")
+_IDENTITY = ("job", "instance")
 _HISTOGRAM_ORDER = {"_bucket": 0, "_count": 1, "_sum": 2, "": 3}
 _TYPES = frozenset({"counter", "gauge", "histogram", "summary", "info", "unknown"})
-
-
-class FamilySampleLike(Protocol):
-    """One sample of a family: the metric store's ``FamilySample``."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def exemplar(self) -> Exemplar | None: ...
-
-
-class MetricFamilyLike(Protocol):
-    """All series of one metric name: the metric store's ``MetricFamily``."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def help(self) -> str: ...
-    @property
-    def samples(self) -> Sequence[FamilySampleLike]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +54,7 @@ class Negotiated:
         return f"{media}; version={self.version}; charset=utf-8{suffix}"
 
 
-def render(families: Iterable[MetricFamilyLike], accept_header: str = "") -> tuple[str, bytes]:
+def render(families: Iterable[MetricFamily], accept_header: str = "") -> tuple[str, bytes]:
     """Write the families in the format that an ``Accept`` header prefers.
 
     Returns:
@@ -89,7 +62,8 @@ def render(families: Iterable[MetricFamilyLike], accept_header: str = "") -> tup
         exemplars exist in OpenMetrics only.
     """
     chosen = negotiate(accept_header)
-    collected = _Families(_client_metrics(families, chosen.escaping))
+    known = list(families)
+    collected = _Families(_client_metrics(known, chosen.escaping, _implied(known)))
     # Names are escaped already: the writer would escape a sample's name and its family's name differently.
     writer: Callable[..., bytes] = openmetrics.generate_latest if chosen.openmetrics else text_format.generate_latest
     return chosen.content_type, writer(collected, escaping=openmetrics.ALLOWUTF8)
@@ -151,29 +125,46 @@ def _offer(media: str, parameters: Mapping[str, str]) -> Negotiated | None:
     return None
 
 
-def _client_metrics(families: Iterable[MetricFamilyLike], escaping: str) -> Iterator[ClientMetric]:
+def _implied(families: Iterable[MetricFamily]) -> frozenset[str]:
+    """``job`` and ``instance`` when one process speaks for itself: a scraper adds the target's own.
+
+    Written as well, they would come back as ``exported_job`` and ``exported_instance``. They are kept where the
+    series belong to several resources and need them to be told apart.
+    """
+    identities = {
+        tuple(sample.labels.get(name) for name in _IDENTITY)
+        for family in families
+        for sample in family.samples
+        if any(name in sample.labels for name in _IDENTITY)
+    }
+    return frozenset(_IDENTITY if len(identities) == 1 else ())
+
+
+def _client_metrics(families: Iterable[MetricFamily], escaping: str, implied: frozenset[str]) -> Iterator[ClientMetric]:
     seen: set[str] = set()
     for family in families:
-        metric = _client_metric(family, escaping)
+        metric = _client_metric(family, escaping, implied)
         if metric.samples and metric.name not in seen:
             seen.add(metric.name)
             yield metric
 
 
-def _client_metric(family: MetricFamilyLike, escaping: str) -> ClientMetric:
+def _client_metric(family: MetricFamily, escaping: str, implied: frozenset[str]) -> ClientMetric:
     kind = _kind(family)
     base = family.name.removesuffix("_total") if kind == "counter" else family.name
     base = base.removesuffix("_info") if kind == "info" else base
     name = openmetrics.escape_metric_name(base, escaping) if escaping != openmetrics.ALLOWUTF8 else base
-    metric = ClientMetric(name, _text(family.help), kind, family.unit if base.endswith(f"_{family.unit}") else "")
+    unit = family.unit if family.unit and base.endswith(f"_{family.unit}") else ""
+    metric = ClientMetric(name, _text(family.help), kind, unit)
     for sample in _ordered(family.samples, base, kind):
         suffix = sample.name[len(base) :] if sample.name.startswith(base) else ""
         exemplar = _exemplar(sample.exemplar) if _carries_exemplars(kind, suffix) else None
-        metric.add_sample(name + suffix, _labels(sample.labels, escaping), float(sample.value), None, exemplar)
+        labels = _labels(sample.labels, escaping, implied)
+        metric.add_sample(name + suffix, labels, float(sample.value), None, exemplar)
     return metric
 
 
-def _kind(family: MetricFamilyLike) -> str:
+def _kind(family: MetricFamily) -> str:
     """The type under which every sample of the family can be written; what fits no type is ``unknown``."""
     kind = family.type if family.type in _TYPES else "unknown"
     if kind == "counter" and not all(sample.name.endswith("_total") for sample in family.samples):
@@ -183,12 +174,12 @@ def _kind(family: MetricFamilyLike) -> str:
     return kind
 
 
-def _ordered(samples: Sequence[FamilySampleLike], base: str, kind: str) -> Sequence[FamilySampleLike]:
+def _ordered(samples: Sequence[FamilySample], base: str, kind: str) -> Sequence[FamilySample]:
     """Histograms by label set and then by bucket, as OpenMetrics demands; other families as they come."""
     if kind != "histogram":
         return samples
 
-    def position(sample: FamilySampleLike) -> tuple[tuple[tuple[str, str], ...], int, float]:
+    def position(sample: FamilySample) -> tuple[tuple[tuple[str, str], ...], int, float]:
         group = tuple(sorted((name, value) for name, value in sample.labels.items() if name not in ("le", METRIC_NAME)))
         bound = float(sample.labels.get("le", "nan"))
         return group, _HISTOGRAM_ORDER.get(sample.name[len(base) :], 4), 0.0 if math.isnan(bound) else bound
@@ -200,32 +191,28 @@ def _carries_exemplars(kind: str, suffix: str) -> bool:
     return (kind, suffix) in (("counter", "_total"), ("histogram", "_bucket"))
 
 
-def _labels(labels: Mapping[str, str], escaping: str) -> dict[str, str]:
+def _labels(labels: Mapping[str, str], escaping: str, implied: frozenset[str]) -> dict[str, str]:
     utf8 = escaping == openmetrics.ALLOWUTF8
     return {
         (name if utf8 else openmetrics.escape_label_name(name, escaping)): _text(value)
         for name, value in labels.items()
-        if name != METRIC_NAME
+        if name != METRIC_NAME and name not in implied
     }
 
 
-def _exemplar(exemplar: Exemplar | None) -> ClientExemplar | None:
+def _exemplar(exemplar: StoredExemplar | None) -> ClientExemplar | None:
     """Trace and span first, then as many of the measurement's own attributes as the 128 characters hold."""
     if exemplar is None or not math.isfinite(exemplar.value):
         return None
     labels: dict[str, str] = {}
-    if exemplar.trace_id:
-        labels["trace_id"] = format(exemplar.trace_id, "032x")
-    if exemplar.span_id:
-        labels["span_id"] = format(exemplar.span_id, "016x")
-    room = _EXEMPLAR_MAX_RUNES - sum(len(name) + len(value) for name, value in labels.items())
-    for key, raw in sorted(exemplar.filtered_attributes.items()):
-        name, value = openmetrics.escape_label_name(key, openmetrics.UNDERSCORES), _text(str(raw))
+    room = _EXEMPLAR_MAX_RUNES
+    for key, raw in sorted(exemplar.labels.items(), key=lambda item: (item[0] not in _TRACE_LABELS, item[0])):
+        name, value = openmetrics.escape_label_name(key, openmetrics.UNDERSCORES), _text(raw)
         room -= len(name) + len(value)
         if room < 0:
             break
         labels.setdefault(name, value)
-    return ClientExemplar(labels, float(exemplar.value), exemplar.time_unix_nano / 1e9 or None)
+    return ClientExemplar(labels, float(exemplar.value), exemplar.ts_ms / 1000 or None)
 
 
 def _text(value: str) -> str:

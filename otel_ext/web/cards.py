@@ -28,12 +28,12 @@ def slo_card(status: SloStatus, root: str) -> Html:
             el("a", slo.name[:128], href=f"{root}/v1/observability/slos/{_path(slo.name)}"),
             el("span", _STATES.get(status.state, status.state), class_=f"chip {status.state}"),
         ),
-        el("p", slo.description, class_="about") if slo.description else None,
+        el("p", slo.description or _default_description(status), class_="about"),
         _budget(status),
+        _bar(status.budget_remaining),
         el("dl", _facts(status)),
         _windows(status),
-        el("p", _coverage(status), class_="coverage"),
-        _exemplars(status, root),
+        el("p", _coverage(status), _exemplars(status, root), class_="coverage"),
         class_=f"card {status.state}",
     )
 
@@ -47,22 +47,13 @@ def _budget(status: SloStatus) -> Html:
     if left is None:
         return el("p", el("b", wording.DASH), " no events in the window yet", class_="left")
     digits = 0 if abs(left) >= 0.1 else 1
-    events = status.budget_remaining_events
-    more = "" if events is None else f", {_events(events)}"
-    word = "of the error budget left" if left >= 0 else "of the error budget: overspent"
-    text = el("p", el("b", wording.percent_down(left, digits)), f" {word}{more}", class_="left")
-    return Html(text + _bar(left))
+    word = "of the error budget left" if left >= 0 else "of the error budget, overspent"
+    return el("p", el("b", wording.percent_down(left, digits)), f" {word}", class_="left")
 
 
-def _events(count: int) -> str:
-    noun = "event" if abs(count) == 1 else "events"
-    word = "to go" if count >= 0 else "too many"
-    return f"{wording.number(abs(count))} bad {noun} {word}"
-
-
-def _bar(left: float) -> Html:
+def _bar(left: float | None) -> Html:
     """The budget as an SVG bar: a style attribute would need a weaker content security policy."""
-    width = round(100 * min(max(left, 0.0), 1.0), 2)
+    width = round(100 * min(max(left or 0.0, 0.0), 1.0), 2)
     return el(
         "svg",
         el("rect", class_="track", width=100, height=6, rx=1.2),
@@ -85,16 +76,27 @@ def _facts(status: SloStatus) -> list[Html]:
         ("promised", f"{promise} over {status.slo.window_days} d"),
         ("measured", wording.sli_text(status)),
         ("bad events", f"{wording.number(bad)} of {wording.number(status.total)}"),
+        _to_go(status.budget_remaining_events),
     )
     return [el("div", el("dt", name), el("dd", value)) for name, value in pairs]
 
 
-def _windows(status: SloStatus) -> Html | None:
-    if not status.burn_rates:
-        return None
+def _to_go(events: int | None) -> tuple[str, str]:
+    if events is None:
+        return "left to spend", wording.DASH
+    return ("overspent by" if events < 0 else "left to spend", f"{wording.number(abs(events))} bad")
+
+
+def _default_description(status: SloStatus) -> str:
+    latency = status.slo.latency_ms
+    return "requests that succeed" if latency is None else f"requests that succeed within {wording.duration(latency)}"
+
+
+def _windows(status: SloStatus) -> list[Html]:
     rates = sorted(status.burn_rates, key=lambda rate: rate.window_ms)
     cells = [el("div", el("dt", wording.window_text(rate.window_ms)), _burn(rate)) for rate in rates]
-    return el("dl", cells, class_="burn", title="burn rate by window: 1x spends the budget exactly in time")
+    heading = el("p", "burn rate over", class_="burning", title="1 spends the budget exactly by the end of the window")
+    return [heading, el("dl", cells, class_="burn")]
 
 
 def _burn(rate: BurnRate) -> Html:
@@ -104,7 +106,7 @@ def _burn(rate: BurnRate) -> Html:
     title = f"{rate.bad} bad of {rate.total}"
     if partial:
         title += f"; {wording.percent_down(rate.coverage, 1)} of the window was measured"
-    return el("dd", wording.burn_text(rate.burn), class_=f"{heat} partial" if partial else heat, title=title)
+    return el("dd", wording.burn_text(rate.burn, sign=""), class_=f"{heat} partial" if partial else heat, title=title)
 
 
 def _coverage(status: SloStatus) -> str:
@@ -125,4 +127,4 @@ def _exemplars(status: SloStatus, root: str) -> Html | None:
         el("a", trace_id[:8], href=f"{root}/v1/observability/traces/{_path(trace_id)}")
         for trace_id in status.exemplar_trace_ids[:3]
     ]
-    return el("p", "bad requests: ", [[link, " "] for link in links], class_="coverage")
+    return el("span", "bad requests: ", [[link, " "] for link in links], class_="bad-requests")

@@ -12,6 +12,7 @@ from otel_ext.model.slos import BurnRate, SloStatus
 
 __all__ = [
     "DASH",
+    "TIMES",
     "ago",
     "burn_text",
     "duration",
@@ -27,7 +28,7 @@ __all__ = [
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 DASH = "\u2013"
 _MINUS = "\u2212"
-_TIMES = "\u00d7"
+TIMES = "\u00d7"
 _HOUR_MS = 3_600_000
 
 
@@ -96,12 +97,12 @@ def sli_text(status: SloStatus) -> str:
     return percent_down(Fraction(status.good, status.total), min(len(decimals) + 2, 8))
 
 
-def burn_text(burn: float | None) -> str:
+def burn_text(burn: float | None, sign: str = TIMES) -> str:
     """``14.9x`` with a multiplication sign, or a dash where there are no events."""
     if burn is None or not math.isfinite(burn):
         return DASH
     digits = f"{burn:.0f}" if burn >= 100 else f"{burn:.1f}" if burn >= 10 else f"{burn:.2g}"
-    return digits + _TIMES
+    return digits + sign
 
 
 def steady_burn(status: SloStatus) -> BurnRate | None:

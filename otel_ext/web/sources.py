@@ -1,0 +1,87 @@
+"""What the web reads, as protocols: ``Pipeline`` satisfies :class:`ObservabilitySource`, a test's plain object as well.
+
+Every engine answers with immutable snapshots and holds a lock for no longer than a copy. The engines are looked up
+through the source at each request, because a forked child has others. Imports the layers below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from otel_ext.clock import Clock
+from otel_ext.config.settings import Settings
+from otel_ext.health import HealthRegistry
+from otel_ext.model.alerts import Alert
+from otel_ext.model.anomalies import Anomaly
+from otel_ext.model.slos import SloStatus
+from otel_ext.storage.logs import LogStore
+from otel_ext.storage.metrics import MetricStore
+from otel_ext.storage.traces import TraceStore
+
+__all__ = ["AlertSource", "AnomalySource", "EngineSource", "ObservabilitySource", "SloSource"]
+
+
+class SloSource(Protocol):
+    """The SLO engine's snapshots."""
+
+    def statuses(self) -> Sequence[SloStatus]:
+        """Every SLO as it stood at the last tick."""
+
+    def status(self, name: str) -> SloStatus:
+        """One of them; ``NotFoundError`` lists the names."""
+
+
+class AlertSource(Protocol):
+    """The alert machine's snapshot."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Pending, firing and recently resolved alerts."""
+
+
+class AnomalySource(Protocol):
+    """The anomaly engine's snapshots."""
+
+    def open(self) -> Sequence[Anomaly]:
+        """Anomalies that last."""
+
+    def recent(self) -> Sequence[Anomaly]:
+        """Anomalies that lasted or last, newest first."""
+
+
+class EngineSource(Protocol):
+    """The engines of this process."""
+
+    @property
+    def slo(self) -> SloSource: ...
+    @property
+    def alerts(self) -> AlertSource: ...
+    @property
+    def anomalies(self) -> AnomalySource: ...
+    @property
+    def traces(self) -> TraceStore: ...
+    @property
+    def logs(self) -> LogStore: ...
+    @property
+    def metrics(self) -> MetricStore: ...
+    @property
+    def health(self) -> HealthRegistry: ...
+
+
+class ObservabilitySource(Protocol):
+    """The pipeline, as far as the web knows it."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def started_at_ms(self) -> int: ...
+    @property
+    def engines(self) -> EngineSource: ...
+
+    def facts(self) -> Sequence[str]:
+        """Fallbacks that were taken and what limits the numbers, one sentence each."""
+
+    def stats(self) -> object:
+        """A dataclass of counters."""
