@@ -12,6 +12,7 @@ from otel_ext.errors import (
     QueryLimitError,
     RuleError,
 )
+from otel_ext.install import install
 from otel_ext.model.slos import Slo, SloStatus
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "RuleError",
     "Slo",
     "SloStatus",
+    "install",
 ]

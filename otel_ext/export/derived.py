@@ -8,12 +8,13 @@ Names follow the conventions' rules for vendors: our own root, nothing in ``otel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.metrics import CallbackOptions, Observation
 
+from otel_ext.guard import guard
 from otel_ext.model.alerts import Alert, AlertState, Transition
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.slos import SloStatus
@@ -29,30 +30,33 @@ SpanIds = tuple[int, int]
 _SEVERITY = {"page": SeverityNumber.ERROR, "critical": SeverityNumber.ERROR, "ticket": SeverityNumber.WARN}
 
 
-class Verdicts:
-    """The snapshot functions the instruments read; each returns a frozen tuple and takes no lock."""
+class Verdicts(Protocol):
+    """What the instruments report: frozen snapshots, got without a lock."""
 
-    def __init__(
-        self,
-        *,
-        statuses: Callable[[], Sequence[SloStatus]],
-        counts: Callable[[], Mapping[str, tuple[int, int]]],
-        alerts: Callable[[], Sequence[Alert]],
-        anomalies: Callable[[], Sequence[Anomaly]],
-        ingest: Callable[[], Mapping[str, int]],
-    ) -> None:
-        self.statuses = statuses
-        self.counts = counts
-        self.alerts = alerts
-        self.anomalies = anomalies
-        self.ingest = ingest
+    def statuses(self) -> Sequence[SloStatus]:
+        """Every SLO as it stood at the last tick."""
+
+    def counts(self) -> Mapping[str, tuple[int, int]]:
+        """Good and total events of every SLO since the start of the process."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Pending, firing and recently resolved alerts."""
+
+    def anomalies(self) -> Sequence[Anomaly]:
+        """Open anomalies."""
+
+    def ingested(self) -> Mapping[str, int]:
+        """Items that came in or were given up, by kind."""
 
 
 class VerdictInstruments:
-    """Registers the observable instruments on a meter provider; :meth:`close` makes them report nothing."""
+    """The observable instruments on a meter provider; silent but between :meth:`connect` and :meth:`disconnect`.
 
-    def __init__(self, provider: Any, verdicts: Verdicts) -> None:
-        self._verdicts: Verdicts | None = verdicts
+    An instrument cannot be taken off its meter, so a provider gets one of these in its life.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        self._verdicts: Verdicts | None = None
         meter = provider.get_meter(PREFIX)
         counters: tuple[tuple[str, str, str, Callable[[Verdicts], Iterable[Observation]]], ...] = (
             (f"{PREFIX}.slo.events", "{event}", "Events that count for an SLO", _events),
@@ -75,12 +79,21 @@ class VerdictInstruments:
         self, read: Callable[[Verdicts], Iterable[Observation]]
     ) -> Callable[[CallbackOptions], list[Observation]]:
         def observe(_: CallbackOptions) -> list[Observation]:
-            return [] if self._verdicts is None else list(read(self._verdicts))
+            verdicts = self._verdicts
+            if verdicts is None:
+                return []
+            with guard("verdict instrument"):  # an exception here would spoil the user's own collection
+                return list(read(verdicts))
+            return []
 
         return observe
 
-    def close(self) -> None:
-        """Report nothing from now on (an instrument cannot be taken off its meter)."""
+    def connect(self, verdicts: Verdicts) -> None:
+        """Report these verdicts from now on."""
+        self._verdicts = verdicts
+
+    def disconnect(self) -> None:
+        """Report nothing from now on."""
         self._verdicts = None
 
 
@@ -99,7 +112,7 @@ def _good_events(verdicts: Verdicts) -> Iterable[Observation]:
 
 
 def _ingest(verdicts: Verdicts) -> Iterable[Observation]:
-    return (Observation(count, {"kind": kind}) for kind, count in verdicts.ingest().items())
+    return (Observation(count, {"kind": kind}) for kind, count in verdicts.ingested().items())
 
 
 def _objectives(verdicts: Verdicts) -> Iterable[Observation]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,17 +81,40 @@ def _size(batch: Any) -> int:
     return sum(len(m.data.data_points) for r in resources for s in r.scope_metrics for m in s.metrics)
 
 
+class _Exit:
+    """One provider's forward thread: flushes when asked, shuts the provider down when closing."""
+
+    def __init__(self, provider: Any) -> None:
+        self.provider = provider
+        self.wake = threading.Event()
+        self.closing = False
+        self.flushed = threading.Event()
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        while not self.closing:
+            self.wake.wait()
+            self.wake.clear()
+            if not self.closing:
+                self.provider.force_flush()
+                self.flushed.set()
+        try:
+            self.provider.shutdown()
+        finally:
+            self.done.set()
+
+
 class Forwarding:
-    """The forwarding pipelines of a process: one signal, one provider, one thread that shuts it down."""
+    """The forwarding pipelines of a process: one signal, one provider, one thread that flushes and shuts it down."""
 
     def __init__(self) -> None:
         self._counters: dict[str, _Counter] = {}
         self._pipelines: dict[str, tuple[Any, ...]] = {}
-        self._closing = threading.Event()
-        self._at_exit: dict[str, tuple[Callable[[], object], threading.Event]] = {}
+        self._at_exit: dict[str, _Exit] = {}
+        self._waiting: set[str] = set()
 
-    def watch(self, signal: str, provider: Any) -> None:
-        """Count what this provider's exporters do. Pipelines without an exporter are left alone."""
+    def watch(self, signal: str, provider: Any) -> bool:
+        """Count what this provider's exporters do; whether it has any that send."""
         counter = self._counters.setdefault(signal, _Counter())
         watched = []
         for pipeline in sdk_private.signal_pipelines(provider):
@@ -100,30 +122,43 @@ class Forwarding:
                 sdk_private.on_queue_full(pipeline, lambda count: counter.add(dropped=count))
                 watched.append(pipeline)
         self._pipelines[signal] = tuple(watched)
+        return bool(watched)
 
     def shut_down_at_exit(self, signal: str, provider: Any) -> None:
         """Take over this provider's shutdown at exit, with a bound."""
-        self._at_exit[signal] = (provider.shutdown, threading.Event())
+        self._at_exit[signal] = _Exit(provider)
 
-    @property
-    def exit_signals(self) -> tuple[str, ...]:
-        """The signals whose providers are shut down at exit; each needs a thread in :meth:`run`."""
-        return tuple(self._at_exit)
+    def unattended(self) -> tuple[str, ...]:
+        """The signals whose providers are shut down at exit and that no thread in :meth:`run` waits for yet."""
+        signals = tuple(signal for signal in self._at_exit if signal not in self._waiting)
+        self._waiting.update(signals)
+        return signals
 
     def run(self, signal: str) -> None:
-        """Body of a daemon thread: waits for :meth:`close`, then shuts the provider down, however long it takes."""
-        shutdown, done = self._at_exit[signal]
-        self._closing.wait()
-        try:
-            shutdown()
-        finally:
-            done.set()
+        """Body of a daemon thread: flushes on request, and on :meth:`close` shuts the provider down."""
+        self._at_exit[signal].run()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Push what is queued to the backends, all signals at once; whether all of it finished in time."""
+        attended = [ending for signal, ending in self._at_exit.items() if signal in self._waiting]
+        for ending in attended:
+            ending.flushed.clear()
+            ending.wake.set()
+        deadline = time.monotonic() + timeout_seconds
+        return all(ending.flushed.wait(max(0.0, deadline - time.monotonic())) for ending in attended)
 
     def close(self, timeout_seconds: float) -> None:
         """Shut all providers down at once and wait at most this long; says on stderr what was not sent."""
-        self._closing.set()
+        attended = {signal: ending for signal, ending in self._at_exit.items() if signal in self._waiting}
+        for ending in attended.values():
+            ending.closing = True
+            ending.wake.set()
         deadline = time.monotonic() + timeout_seconds
-        late = [name for name, (_, done) in self._at_exit.items() if not done.wait(max(0, deadline - time.monotonic()))]
+        late = [
+            signal
+            for signal, ending in attended.items()
+            if not ending.done.wait(max(0.0, deadline - time.monotonic()))
+        ]
         for stats in self.stats():
             if stats.signal in late and (stats.queued or stats.failed):
                 print(  # noqa: T201 (the process is leaving; logging may be gone)
@@ -134,8 +169,8 @@ class Forwarding:
 
     def renew_after_fork(self) -> None:
         """In a forked child: an export that was running in the parent must not hold the child's locks."""
-        self._closing = threading.Event()
-        self._at_exit = {name: (shutdown, threading.Event()) for name, (shutdown, _) in self._at_exit.items()}
+        self._waiting.clear()
+        self._at_exit = {signal: _Exit(ending.provider) for signal, ending in self._at_exit.items()}
         for pipelines in self._pipelines.values():
             for pipeline in pipelines:
                 sdk_private.renew_export_lock(pipeline)

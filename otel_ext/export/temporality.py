@@ -86,7 +86,8 @@ class DeltaConverter:
             self._last[key] = point
             if delta is not None:
                 points.append(delta)
-        changed: Any = replace(cast("Any", data), data_points=points, aggregation_temporality=AggregationTemporality.DELTA)
+        delta_data = cast("Any", data)
+        changed = replace(delta_data, data_points=points, aggregation_temporality=AggregationTemporality.DELTA)
         return replace(metric, data=changed)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
 
-from otel_ext.ingest.guard import report
+from otel_ext.guard import report
 from otel_ext.model.logs import LogEntry
 
 __all__ = ["LocalLogRecordProcessor"]
@@ -24,12 +24,18 @@ _OWN_LOGGERS = ("otel_ext", "opentelemetry")
 
 
 class LocalLogRecordProcessor(LogRecordProcessor):
-    """Hands a copy of every log record to ``put``; see :class:`LocalSpanProcessor` for ``forked``."""
+    """Hands a copy of every log record on; does nothing before :meth:`connect` and after :meth:`shutdown`."""
 
-    def __init__(self, put: Callable[[LogEntry], None], forked: Callable[[], None]) -> None:
-        self._put: Callable[[LogEntry], None] | None = put
+    def __init__(self) -> None:
+        self._put: Callable[[LogEntry], None] | None = None
+        self._forked: Callable[[], None] = _nothing
+        self._pid = 0
+
+    def connect(self, put: Callable[[LogEntry], None], forked: Callable[[], None], *, started: bool = True) -> None:
+        """As :meth:`otel_ext.ingest.spans.LocalSpanProcessor.connect`, for log entries."""
+        self._pid = os.getpid() if started else 0
         self._forked = forked
-        self._pid = os.getpid()
+        self._put = put
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a copy of the record. Never raises."""
@@ -69,6 +75,10 @@ class LocalLogRecordProcessor(LogRecordProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
         """Nothing is held here."""
         return True
+
+
+def _nothing() -> None:
+    return None
 
 
 def to_entry(log_record: ReadWriteLogRecord) -> LogEntry | None:

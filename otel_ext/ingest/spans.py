@@ -13,7 +13,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode
 
-from otel_ext.ingest.guard import report
+from otel_ext.guard import report
 from otel_ext.model.spans import SpanEvent, SpanLink, SpanRecord
 from otel_ext.sdk_private import span_attributes
 
@@ -25,18 +25,28 @@ _SAMPLED = 1
 
 
 class LocalSpanProcessor(SpanProcessor):
-    """Hands every ended span to ``put``; does nothing after :meth:`shutdown` (the SDK goes on calling).
+    """Hands every ended span on; does nothing before :meth:`connect` and after :meth:`shutdown`.
 
-    Args:
-        put: takes the ended span; must return at once.
-        forked: called once in a forked child before its first span, for servers that fork without
-            Python's fork hooks (uWSGI).
+    A processor cannot be taken off a provider, so one is added once and connected again by a later install.
     """
 
-    def __init__(self, put: Callable[[ReadableSpan], None], forked: Callable[[], None]) -> None:
-        self._put: Callable[[ReadableSpan], None] | None = put
+    def __init__(self) -> None:
+        self._put: Callable[[ReadableSpan], None] | None = None
+        self._forked: Callable[[], None] = _nothing
+        self._pid = 0
+
+    def connect(self, put: Callable[[ReadableSpan], None], forked: Callable[[], None], *, started: bool = True) -> None:
+        """Hand spans to ``put`` from now on.
+
+        Args:
+            put: takes the ended span; must return at once.
+            forked: called before the first span of a process that has not started: a forked child (also where
+                the server forks without Python's fork hooks, as uWSGI does), or this one with ``started=False``.
+            started: whether this process needs no call of ``forked``.
+        """
+        self._pid = os.getpid() if started else 0
         self._forked = forked
-        self._pid = os.getpid()
+        self._put = put
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue an ended span. Never raises."""
@@ -58,6 +68,10 @@ class LocalSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
         """Nothing is held here; the handle's ``force_flush`` drains the queue."""
         return True
+
+
+def _nothing() -> None:
+    return None
 
 
 class SpanConverter:
