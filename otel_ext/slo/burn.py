@@ -1,7 +1,7 @@
 """Whether an SLO burns its budget too fast: burn-rate conditions decided on integers.
 
 A condition remembers only whether it held at the last tick. Owned by the engine, called by its thread. Imports
-the model, stats and this package's catalog.
+stats and this package's catalog.
 
 To begin, a condition compares the bad events with the budget of the whole window, the unmeasured part taken as
 clean at the same traffic; to go on, it looks at the events seen. So a young process alerts in the same order and
@@ -16,12 +16,7 @@ from fractions import Fraction
 from otel_ext.slo.catalog import BurnRateThreshold
 from otel_ext.stats.ring import WindowCount
 
-__all__ = ["BurnCondition", "burn_rate"]
-
-
-def burn_rate(bad: int, total: int, budget: Fraction) -> float | None:
-    """``(bad / total) / budget``, or ``None`` without events."""
-    return bad * budget.denominator / (total * budget.numerator) if total else None
+__all__ = ["BurnCondition"]
 
 
 class BurnCondition:

@@ -136,11 +136,11 @@ def _problem(slo: Slo, threshold: BurnRateThreshold) -> str | None:
     needed = threshold.burn_rate * slo.budget
     if needed < 1:
         return None
-    possible = Fraction(9, 10) / slo.budget
+    highest = 1 / slo.budget
     return (
-        f"SLO {slo.name!r}: burn rate {burn} over {window} can never be reached, it needs {number_text(needed * 100)} % "
-        f"bad events with objective {number_text(slo.target * 100)}; use a burn rate below "
-        f"{number_text(1 / slo.budget)}, for example {number_text(possible)}, or an objective above "
+        f"SLO {slo.name!r}: burn rate {burn} over {window} can never be reached, it needs {number_text(needed * 100)} "
+        f"% bad events where the objective is {number_text(slo.target * 100)} %; use a burn rate below "
+        f"{number_text(highest)}, for example {number_text(highest * Fraction(9, 10))}, or an objective above "
         f"{number_text(100 - 100 / threshold.burn_rate)}"
     )
 

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from otel_ext.errors import ConfigError, NotFoundError
 from otel_ext.model.alerts import ActiveAlert, AlertRule, AlertSource, Transition
 from otel_ext.model.slos import Slo, SloStatus
+from otel_ext.slo.budget import Budget
 from otel_ext.slo.burn import BurnCondition
 from otel_ext.slo.catalog import WORKBOOK, BurnRateAlert, BurnRateCatalog
 from otel_ext.slo.history import SloPoint, chart_points, chart_step_ms
@@ -54,10 +55,11 @@ class _SloAlert:
 class _Tracked:
     """All state of one SLO."""
 
-    __slots__ = ("alerts", "chart_due_ms", "newest_data_ms", "ring", "slo", "window_lengths")
+    __slots__ = ("alerts", "budget", "chart_due_ms", "newest_data_ms", "ring", "slo", "window_lengths")
 
     def __init__(self, slo: Slo, alerts: tuple[_SloAlert, ...], max_gap_ms: int) -> None:
         self.slo = slo
+        self.budget = Budget.of(slo)
         self.alerts = alerts
         self.ring = SnapshotRing(levels_for(slo.window_ms), max_gap_ms=max_gap_ms)
         thresholds = [condition.threshold for alert in alerts for condition in alert.conditions]
@@ -77,7 +79,7 @@ class _Tracked:
     def status(
         self, ts_ms: int, windows: Mapping[int, WindowCount], burning: bool, examples: Sequence[str] = ()
     ) -> SloStatus:
-        return status_of(self.slo, ts_ms, windows, burning, self.newest_data_ms, examples)
+        return status_of(self.slo, self.budget, ts_ms, windows, burning, self.newest_data_ms, examples)
 
 
 class SloEngine:
@@ -163,7 +165,11 @@ class SloEngine:
         any_burning = False
         for alert in tracked.alerts:
             burning = [condition for condition in alert.conditions if condition.update(windows)]
-            active = [active_alert(tracked.slo, alert.severity, burning, windows, examples)] if burning else []
+            active = (
+                [active_alert(tracked.slo, tracked.budget, alert.severity, burning, windows, examples)]
+                if burning
+                else []
+            )
             transitions += self._machine.observe(alert.rule, active, ts_ms)
             any_burning = any_burning or bool(burning)
         return any_burning
@@ -171,7 +177,7 @@ class SloEngine:
     def _draw_chart(self, tracked: _Tracked, ts_ms: int) -> None:
         if ts_ms < tracked.chart_due_ms or tracked.ring.first_ms is None:
             return
-        self._charts[tracked.slo.name] = chart_points(tracked.slo, tracked.ring, ts_ms)
+        self._charts[tracked.slo.name] = chart_points(tracked.slo, tracked.budget, tracked.ring, ts_ms)
         interval = max(_MIN_CHART_INTERVAL_MS, chart_step_ms(tracked.slo, tracked.ring, ts_ms))
         tracked.chart_due_ms = ts_ms - ts_ms % interval + interval
 

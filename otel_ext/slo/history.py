@@ -5,10 +5,11 @@ Pure function of a ring, called by the engine's thread. Imports stats and this p
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from otel_ext.model.slos import Slo
-from otel_ext.slo.status import budget_remaining
+from otel_ext.slo.budget import Budget
 from otel_ext.stats.ring import SnapshotRing
 
 __all__ = ["SloPoint", "chart_points", "chart_step_ms"]
@@ -39,27 +40,30 @@ def chart_step_ms(slo: Slo, ring: SnapshotRing, ts_ms: int) -> int:
     return next((step for step in _STEPS_MS if step * _MAX_POINTS >= span_ms), _STEPS_MS[-1])
 
 
-def chart_points(slo: Slo, ring: SnapshotRing, ts_ms: int) -> tuple[SloPoint, ...]:
+def chart_points(slo: Slo, budget: Budget, ring: SnapshotRing, ts_ms: int) -> tuple[SloPoint, ...]:
     """The chart of the SLO window up to the last full step before ``ts_ms``."""
     if ring.first_ms is None:
         return ()
     step_ms = chart_step_ms(slo, ring, ts_ms)
     end_ms = ts_ms - ts_ms % step_ms
-    first_ms = max(ring.first_ms - ring.first_ms % step_ms, end_ms - slo.window_ms)
-    edges = range(first_ms, end_ms + 1, step_ms)
-    after = [ring.window(ts_ms, ts_ms - edge) if edge < ts_ms else None for edge in edges]
-    rests = [(count.good, count.total) if count else (0, 0) for count in after]
-    good_all, total_all = (rests[0][0] - rests[-1][0], rests[0][1] - rests[-1][1]) if rests else (0, 0)
-    points = []
-    for edge, before, rest in zip(list(edges)[1:], rests, rests[1:], strict=False):
-        bad_so_far = (total_all - good_all) - ((rest[1] - rests[-1][1]) - (rest[0] - rests[-1][0]))
-        points.append(
-            SloPoint(
-                ts_ms=edge,
-                step_ms=step_ms,
-                good=before[0] - rest[0],
-                total=before[1] - rest[1],
-                budget_remaining=budget_remaining(slo, bad_so_far, total_all),
-            )
+    start_ms = max(ring.first_ms - ring.first_ms % step_ms, end_ms - slo.window_ms)
+    seen = [_seen_until(ring, edge_ms, ts_ms) for edge_ms in range(start_ms, end_ms + 1, step_ms)]
+    return tuple(
+        SloPoint(
+            ts_ms=start_ms + number * step_ms,
+            step_ms=step_ms,
+            good=after[0] - before[0],
+            total=after[1] - before[1],
+            budget_remaining=budget.remaining(
+                (after[1] - seen[0][1]) - (after[0] - seen[0][0]), seen[-1][1] - seen[0][1]
+            ),
         )
-    return tuple(points)
+        for number, (before, after) in enumerate(itertools.pairwise(seen), start=1)
+    )
+
+
+def _seen_until(ring: SnapshotRing, edge_ms: int, ts_ms: int) -> tuple[int, int]:
+    if edge_ms >= ts_ms:
+        return ring.good, ring.total
+    after = ring.window(ts_ms, ts_ms - edge_ms)
+    return ring.good - after.good, ring.total - after.total

@@ -11,23 +11,20 @@ from types import MappingProxyType
 from otel_ext.model.alerts import ActiveAlert
 from otel_ext.model.labels import Labels
 from otel_ext.model.slos import BurnRate, Slo, SloStatus
-from otel_ext.slo.burn import BurnCondition, burn_rate
+from otel_ext.slo.budget import Budget
+from otel_ext.slo.burn import BurnCondition
+from otel_ext.slo.catalog import BurnRateThreshold
 from otel_ext.slo.wording import duration_text, number_text, percent_text
 from otel_ext.stats.ring import WindowCount
 
-__all__ = ["active_alert", "budget_remaining", "status_of"]
+__all__ = ["active_alert", "status_of"]
 
 Windows = Mapping[int, WindowCount]
 
 
-def budget_remaining(slo: Slo, bad: int, total: int) -> float | None:
-    """``1 - bad / (budget * total)``; negative when overspent, ``None`` without events."""
-    allowed = slo.budget.numerator * total
-    return (allowed - bad * slo.budget.denominator) / allowed if total else None
-
-
 def status_of(
     slo: Slo,
+    budget: Budget,
     ts_ms: int,
     windows: Windows,
     burning: bool,
@@ -41,94 +38,92 @@ def status_of(
         ts_ms=ts_ms,
         good=whole.good,
         total=whole.total,
-        state=_state(slo, whole, burning),
+        state=_state(budget, whole, burning),
         sli=whole.good / whole.total if whole.total else None,
-        budget_remaining=budget_remaining(slo, whole.bad, whole.total),
-        budget_remaining_events=_events_left(slo, whole) if whole.total else None,
-        burn_rates=tuple(_burn(slo, windows[length]) for length in sorted(windows)),
+        budget_remaining=budget.remaining(whole.bad, whole.total),
+        budget_remaining_events=budget.events_left(whole.bad, whole.total),
+        burn_rates=tuple(_burn(budget, windows[length]) for length in sorted(windows)),
         coverage=whole.coverage,
         newest_data_ms=newest_data_ms,
         exemplar_trace_ids=tuple(exemplars),
     )
 
 
-def _state(slo: Slo, whole: WindowCount, burning: bool) -> str:
+def _state(budget: Budget, whole: WindowCount, burning: bool) -> str:
     if not whole.total:
         return "no_data"
-    spent, allowed = whole.bad * slo.budget.denominator, slo.budget.numerator * whole.total
-    if spent <= allowed:
+    if not budget.is_overspent(whole):
         return "at_risk" if burning else "met"
-    # Overspent on what was seen. It is breached when the budget of the whole window is gone as well.
-    return "breached" if spent * whole.measured_ms > allowed * whole.window_ms else "at_risk"
+    return "breached" if budget.is_gone(whole) else "at_risk"
 
 
-def _events_left(slo: Slo, whole: WindowCount) -> int:
-    return slo.budget.numerator * whole.total // slo.budget.denominator - whole.bad
-
-
-def _burn(slo: Slo, count: WindowCount) -> BurnRate:
+def _burn(budget: Budget, count: WindowCount) -> BurnRate:
     return BurnRate(
         window_ms=count.window_ms,
         bad=count.bad,
         total=count.total,
-        burn=burn_rate(count.bad, count.total, slo.budget),
+        burn=budget.burn_rate(count.bad, count.total),
         coverage=count.coverage,
     )
 
 
 def active_alert(
-    slo: Slo, severity: str, burning: Sequence[BurnCondition], windows: Windows, exemplars: Sequence[str]
+    slo: Slo,
+    budget: Budget,
+    severity: str,
+    burning: Sequence[BurnCondition],
+    windows: Windows,
+    exemplars: Sequence[str],
 ) -> ActiveAlert:
     """What the alert of this severity says while these conditions hold; the first one is the headline."""
-    threshold = burning[0].threshold
-    long, short = windows[threshold.long_ms], windows[threshold.short_ms]
-    burn = burn_rate(long.bad, long.total, slo.budget) or 0.0
+    headline, whole = burning[0].threshold, windows[slo.window_ms]
+    long = windows[headline.long_ms]
+    burn = budget.burn_rate(long.bad, long.total) or 0.0
+    annotations = {
+        "summary": f"{slo.name} burns its error budget {burn:.3g} times as fast as it may",
+        "description": _description(slo, budget, headline, windows),
+    }
+    evidence = {
+        "objective": number_text(slo.target * 100),
+        "windows": [_window_evidence(budget, condition.threshold, windows) for condition in burning],
+        "budget_remaining": budget.remaining(whole.bad, whole.total),
+        "coverage": whole.coverage,
+        "trace_ids": list(exemplars),
+    }
     return ActiveAlert(
         labels=Labels({**slo.labels, "slo": slo.name, "severity": severity}),
         value=burn,
-        annotations=MappingProxyType(
-            {
-                "summary": f"{slo.name} burns its error budget {burn:.3g} times as fast as it may",
-                "description": _description(slo, windows[slo.window_ms], long, short, number_text(threshold.burn_rate)),
-            }
-        ),
-        evidence=MappingProxyType(
-            {
-                "objective": number_text(slo.target * 100),
-                "windows": [_window_evidence(slo, condition, windows) for condition in burning],
-                "budget_remaining": budget_remaining(slo, windows[slo.window_ms].bad, windows[slo.window_ms].total),
-                "trace_ids": list(exemplars),
-            }
-        ),
+        annotations=MappingProxyType(annotations),
+        evidence=MappingProxyType(evidence),
     )
 
 
-def _description(slo: Slo, whole: WindowCount, long: WindowCount, short: WindowCount, limit: str) -> str:
-    recent = f"{short.bad} of {short.total} over {duration_text(short.window_ms)}"
-    remaining = budget_remaining(slo, whole.bad, whole.total) or 0.0
+def _description(slo: Slo, budget: Budget, threshold: BurnRateThreshold, windows: Windows) -> str:
+    long, short, whole = windows[threshold.long_ms], windows[threshold.short_ms], windows[slo.window_ms]
+    remaining = budget.remaining(whole.bad, whole.total) or 0.0
     return (
-        f"{long.bad} of {long.total} events ({percent_text(long.bad, long.total)}) were bad over "
-        f"{duration_text(long.window_ms)}, {recent}; objective {number_text(slo.target * 100)} %, alerts above burn "
-        f"rate {limit}. Budget left over {slo.window_days} days: {100 * remaining:.3g} %"
-        f" of the events seen ({100 * whole.coverage:.3g} % of the window measured)."
+        f"{long.bad} of {long.total} events ({percent_text(long.bad / long.total)}) were bad over "
+        f"{duration_text(long.window_ms)}, {short.bad} of {short.total} over {duration_text(short.window_ms)}. "
+        f"The objective is {number_text(slo.target * 100)} %, the alert limit burn rate "
+        f"{number_text(threshold.burn_rate)}. Budget left over {slo.window_days} days: {percent_text(remaining)}, "
+        f"with {percent_text(whole.coverage)} of that time measured."
     )
 
 
-def _window_evidence(slo: Slo, condition: BurnCondition, windows: Windows) -> dict[str, object]:
-    threshold = condition.threshold
+def _window_evidence(budget: Budget, threshold: BurnRateThreshold, windows: Windows) -> dict[str, object]:
     return {
         "burn_rate_threshold": float(threshold.burn_rate),
-        "long": _count_evidence(slo, windows[threshold.long_ms]),
-        "short": _count_evidence(slo, windows[threshold.short_ms]),
+        "long": _count_evidence(budget, windows[threshold.long_ms]),
+        "short": _count_evidence(budget, windows[threshold.short_ms]),
     }
 
 
-def _count_evidence(slo: Slo, count: WindowCount) -> dict[str, object]:
+def _count_evidence(budget: Budget, count: WindowCount) -> dict[str, object]:
     return {
         "window": duration_text(count.window_ms),
         "bad": count.bad,
         "total": count.total,
-        "burn_rate": burn_rate(count.bad, count.total, slo.budget),
+        "burn_rate": budget.burn_rate(count.bad, count.total),
         "coverage": count.coverage,
         "bound_events": count.bound_events,
     }

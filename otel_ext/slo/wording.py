@@ -27,6 +27,7 @@ def number_text(value: Fraction | float) -> str:
     return f"{float(value):.6g}"
 
 
-def percent_text(part: int, whole: int) -> str:
-    """``part`` of ``whole`` in percent, three significant digits; a share that is not 0 is never shown as 0."""
-    return f"{100 * part / whole:.3g} %"
+def percent_text(ratio: float) -> str:
+    """A ratio in percent, three significant digits and no exponent above a hundredth of a percent."""
+    percent = 100 * ratio
+    return f"{percent:.0f} %" if abs(percent) >= 100 else f"{percent:.3g} %"
