@@ -6,9 +6,6 @@ class, and our requests must never become the user's spans. Imports the handlers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
@@ -23,7 +20,6 @@ from otel_ext.web.sources import ObservabilitySource
 
 __all__ = ["build_app", "routes"]
 
-_NO_ORIGINS: Mapping[str, str] = MappingProxyType({})
 _READ = ("GET",)
 _FORM = ("GET", "POST")
 
@@ -31,33 +27,30 @@ _FORM = ("GET", "POST")
 def build_app(
     source: ObservabilitySource,
     *,
-    origins: Mapping[str, str] = _NO_ORIGINS,
-    bound_host: str | None = "127.0.0.1",
+    mounted: bool = False,
     submit: Submit | None = None,
 ) -> ASGIApp:
     """The app over one source.
 
     Args:
         source: the pipeline.
-        origins: where each setting came from, shown by the status route.
-        bound_host: the address that is listened on; a loopback address makes the app refuse foreign ``Host``
-            headers. ``None`` when the app is mounted into another one, whose business that is.
+        mounted: the app is part of another one, whose business the ``Host`` header is. Otherwise, where
+            ``settings.http.host`` is a loopback address, foreign ``Host`` headers are refused.
         submit: runs a function on a thread that may be blocked by a user's health check; without it the checks
             run on the event loop and a hanging one delays every answer.
     """
-    return Guard(Router(routes(source, origins=origins, submit=submit)), allowed_hosts(bound_host))
+    hosts = None if mounted else allowed_hosts(source.settings.http.host)
+    return Guard(Router(routes(source, submit=submit)), hosts)
 
 
-def routes(
-    source: ObservabilitySource, *, origins: Mapping[str, str] = _NO_ORIGINS, submit: Submit | None = None
-) -> list[Route]:
+def routes(source: ObservabilitySource, *, submit: Submit | None = None) -> list[Route]:
     """The route table; ``docs/http.md`` documents each of them."""
     probes = Probes(source, submit)
     return [
         *_probe_routes(probes),
         Route("/metrics", _Scrape(source).metrics),
         *_prometheus_routes(PrometheusApi(source)),
-        *_observability_routes(ObservabilityApi(source, probes, origins)),
+        *_observability_routes(ObservabilityApi(source, probes)),
         *_console_routes(Console(source, probes)),
     ]
 
@@ -70,7 +63,7 @@ class _Scrape:
 
     async def metrics(self, request: Request) -> Response:
         """The newest value of every series, in the format that the Accept header prefers."""
-        families = self._source.engines.metrics.latest_families()
+        families = self._source.metrics.latest_families()
         content_type, body = render(families, request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 

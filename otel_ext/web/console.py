@@ -51,19 +51,19 @@ class Console:
         return Response(body, media_type=media_type, headers={"cache-control": "max-age=300"})
 
     async def _view(self) -> PageView:
-        source, engines = self._source, self._source.engines
+        source = self._source
         live = await self._probes.report(CheckKind.LIVENESS)
         ready = await self._probes.report(CheckKind.READINESS)
         return PageView(
             service=_service_name(source),
             now_ms=source.clock.now_ms(),
             started_at_ms=source.started_at_ms,
-            slos=engines.slo.statuses(),
-            alerts=engines.alerts.alerts(),
-            open_anomalies=engines.anomalies.open(),
-            recent_anomalies=engines.anomalies.recent(),
+            slos=source.slo.statuses(),
+            alerts=source.alerts.alerts(),
+            open_anomalies=source.anomalies.open(),
+            recent_anomalies=source.anomalies.recent(),
             checks=_check_rows(live, ready),
-            traces=_noteworthy(engines.traces),
+            traces=_noteworthy(source.traces),
             counters=dict(_counters(source)),
             facts=source.facts(),
         )
@@ -77,7 +77,7 @@ def _static_files() -> Mapping[str, bytes]:
 def _service_name(source: ObservabilitySource) -> str:
     if source.settings.service:
         return source.settings.service
-    names = source.engines.traces.services()
+    names = source.traces.services()
     return ", ".join(name for name in names[:3] if name) or "this process"
 
 
@@ -111,7 +111,7 @@ def _counters(source: ObservabilitySource) -> Iterator[tuple[str, object]]:
                 yield field.name, value
             elif isinstance(value, Mapping) and value:
                 yield field.name, sum(value.values())
-    traces, logs, metrics = source.engines.traces.stats(), source.engines.logs.stats(), source.engines.metrics.stats()
+    traces, logs, metrics = source.traces.stats(), source.logs.stats(), source.metrics.stats()
     yield "traces_kept", traces.traces
     yield "log_records_kept", logs.entries
     yield "metric_series", metrics.series

@@ -1,4 +1,4 @@
-"""JSON that every client can read: no bare NaN, ids in hex, times as RFC 3339, sample values as Prometheus writes them.
+"""JSON that every client can read: no bare NaN, ids in hex, times as RFC 3339.
 
 Pure functions over model values; called by the routes in the web thread. Imports model.
 """
@@ -12,11 +12,10 @@ import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["json_bytes", "plain", "rfc3339", "sample_value", "seconds", "span_id", "trace_id"]
+__all__ = ["json_bytes", "plain", "rfc3339", "seconds", "span_id", "trace_id"]
 
 _YEAR_9999_MS = 253_402_300_799_999
 _DEEPEST = 12
@@ -25,19 +24,6 @@ _DEEPEST = 12
 def json_bytes(value: object) -> bytes:
     """Serialise; a NaN or infinity left in the value is an error here, not a surprise for the reader."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
-
-
-def sample_value(value: float) -> str:
-    """A float as Prometheus' JSON shows it: shortest digits, an exponent below 1e-6 and from 1e21, NaN and +Inf."""
-    number = float(value)
-    if math.isnan(number):
-        return "NaN"
-    if math.isinf(number):
-        return "+Inf" if number > 0 else "-Inf"
-    text = repr(number)
-    if "e" not in text:
-        return text.removesuffix(".0")
-    return format(Decimal(text), "f") if 1e-6 <= abs(number) < 1e21 else text
 
 
 def seconds(ts_ms: int) -> int | float:

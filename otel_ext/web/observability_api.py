@@ -31,29 +31,28 @@ _SECOND_MS = 1000
 class ObservabilityApi:
     """The handlers under ``/v1/observability``."""
 
-    def __init__(self, source: ObservabilitySource, probes: Probes, origins: Mapping[str, str]) -> None:
+    def __init__(self, source: ObservabilitySource, probes: Probes) -> None:
         self._source = source
         self._probes = probes
-        self._origins = origins
 
     async def slos(self, _request: Request) -> Response:
         """Every SLO with budget, burn rates and coverage."""
-        return JsonResponse({"slos": [slo_json(status) for status in self._source.engines.slo.statuses()]})
+        return JsonResponse({"slos": [slo_json(status) for status in self._source.slo.statuses()]})
 
     async def slo(self, request: Request) -> Response:
         """One SLO; 404 lists the names there are."""
-        return JsonResponse(slo_json(self._source.engines.slo.status(request.path_params["name"])))
+        return JsonResponse(slo_json(self._source.slo.status(request.path_params["name"])))
 
     async def alerts(self, request: Request) -> Response:
         """Pending, firing and recently resolved alerts of every source; ``state=`` chooses."""
         states = _states(await read_parameters(request))
-        found = [alert for alert in self._source.engines.alerts.alerts() if not states or alert.state in states]
+        found = [alert for alert in self._source.alerts.alerts() if not states or alert.state in states]
         return JsonResponse({"alerts": [alert_json(alert) for alert in found]})
 
     async def anomalies(self, _request: Request) -> Response:
         """Open anomalies, and those that ended a while ago."""
-        ended = [anomaly for anomaly in self._source.engines.anomalies.recent() if anomaly.ended_at_ms is not None]
-        opened = self._source.engines.anomalies.open()
+        ended = [anomaly for anomaly in self._source.anomalies.recent() if anomaly.ended_at_ms is not None]
+        opened = self._source.anomalies.open()
         return JsonResponse({"open": list(map(anomaly_json, opened)), "ended": list(map(anomaly_json, ended))})
 
     async def traces(self, request: Request) -> Response:
@@ -61,7 +60,7 @@ class ObservabilityApi:
         asked = await read_parameters(request)
         now_ms = self._source.clock.now_ms()
         start_ms, end_ms = _range(asked, now_ms)
-        found = self._source.engines.traces.search(
+        found = self._source.traces.search(
             service=asked.text("service") or None,
             operation=asked.text("operation") or None,
             min_duration_ms=asked.duration_ms("min_duration", None),
@@ -72,14 +71,12 @@ class ObservabilityApi:
             end_ms=end_ms,
             limit=asked.count("limit", 20, _LIMIT),
         )
-        return JsonResponse(
-            {"traces": list(map(summary_json, found)), "kept": plain(self._source.engines.traces.stats())}
-        )
+        return JsonResponse({"traces": list(map(summary_json, found)), "kept": plain(self._source.traces.stats())})
 
     async def trace(self, request: Request) -> Response:
         """One trace with its spans."""
         wanted = request.path_params["trace_id"]
-        trace = self._source.engines.traces.get(wanted)
+        trace = self._source.traces.get(wanted)
         if trace is None:
             raise NotFoundError(f"no trace {wanted[:64]!r} is kept: it may have been dropped, or never seen here")
         return JsonResponse(trace_json(trace))
@@ -88,7 +85,7 @@ class ObservabilityApi:
         """Search the log records kept, newest first."""
         asked = await read_parameters(request)
         start_ms, end_ms = _range(asked, self._source.clock.now_ms())
-        found = self._source.engines.logs.search(
+        found = self._source.logs.search(
             text=asked.text("query") or None,
             min_severity=_severity(asked.text("severity")),
             logger=asked.text("logger") or None,
@@ -97,7 +94,7 @@ class ObservabilityApi:
             end_ms=end_ms,
             limit=asked.count("limit", 100, _LIMIT),
         )
-        return JsonResponse({"logs": list(map(log_json, found)), "kept": plain(self._source.engines.logs.stats())})
+        return JsonResponse({"logs": list(map(log_json, found)), "kept": plain(self._source.logs.stats())})
 
     async def health(self, _request: Request) -> Response:
         """Both probes with every check."""
@@ -116,7 +113,7 @@ class ObservabilityApi:
                 "uptime_seconds": max(0, now_ms - source.started_at_ms) / _SECOND_MS,
                 "facts": list(source.facts()),
                 "stats": plain(source.stats()),
-                "settings": settings_json(source.settings, self._origins),
+                "settings": settings_json(source.settings, source.origins),
             }
         )
 

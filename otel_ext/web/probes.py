@@ -52,7 +52,7 @@ class Probes:
 
     async def report(self, kind: CheckKind, *, exclude: tuple[str, ...] = (), only: str | None = None) -> HealthReport:
         """The report of one probe; ``only`` keeps every other registered check from running."""
-        health, now_ms = self._source.engines.health, self._source.clock.now_ms()
+        health, now_ms = self._source.health, self._source.clock.now_ms()
         registered = {check.name for check in health.checks() if check.kind is kind}
         left_out = (registered - {only}) if only is not None else set(exclude)
         judge = health.liveness if kind is CheckKind.LIVENESS else health.readiness

@@ -6,7 +6,7 @@ through the source at each request, because a forked child has others. Imports t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from otel_ext.clock import Clock
@@ -15,11 +15,13 @@ from otel_ext.health import HealthRegistry
 from otel_ext.model.alerts import Alert
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.slos import SloStatus
+from otel_ext.promql.values import QueryResult
+from otel_ext.rules.status import GroupStatus
 from otel_ext.storage.logs import LogStore
 from otel_ext.storage.metrics import MetricStore
 from otel_ext.storage.traces import TraceStore
 
-__all__ = ["AlertSource", "AnomalySource", "EngineSource", "ObservabilitySource", "SloSource"]
+__all__ = ["AlertSource", "AnomalySource", "ObservabilitySource", "QueryRunner", "RuleSource", "SloSource"]
 
 
 class SloSource(Protocol):
@@ -49,9 +51,34 @@ class AnomalySource(Protocol):
         """Anomalies that lasted or last, newest first."""
 
 
-class EngineSource(Protocol):
-    """The engines of this process."""
+class QueryRunner(Protocol):
+    """PromQL over the local store, bounded by limits of its own."""
 
+    def instant(self, expr: str, ts_ms: int) -> QueryResult:
+        """The value at one instant; ``QueryError`` says what is wrong."""
+
+    def range(self, expr: str, start_ms: int, end_ms: int, step_ms: int) -> QueryResult:
+        """A matrix with one point a step, both ends included."""
+
+
+class RuleSource(Protocol):
+    """The rule engine's snapshot."""
+
+    def groups(self) -> Sequence[GroupStatus]:
+        """Groups in the order of their files."""
+
+
+class ObservabilitySource(Protocol):
+    """The pipeline, as far as the web knows it."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def origins(self) -> Mapping[str, str]: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def started_at_ms(self) -> int: ...
     @property
     def slo(self) -> SloSource: ...
     @property
@@ -65,20 +92,11 @@ class EngineSource(Protocol):
     @property
     def metrics(self) -> MetricStore: ...
     @property
+    def queries(self) -> QueryRunner: ...
+    @property
+    def rules(self) -> RuleSource: ...
+    @property
     def health(self) -> HealthRegistry: ...
-
-
-class ObservabilitySource(Protocol):
-    """The pipeline, as far as the web knows it."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def started_at_ms(self) -> int: ...
-    @property
-    def engines(self) -> EngineSource: ...
 
     def facts(self) -> Sequence[str]:
         """Fallbacks that were taken and what limits the numbers, one sentence each."""
