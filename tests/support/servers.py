@@ -8,7 +8,7 @@
 | jaeger | takes spans over OTLP and answers for traces |
 
 `.ci/servers` installs them. A server that is missing skips its tests with the reason, or fails them where
-OTEL_EXT_REQUIRE_SERVERS=1.
+OTEL_EXT_TEST_REQUIRE_SERVERS=1.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ON_PATH = {"prometheus": ("prometheus",), "alertmanager": ("prometheus-alertman
 
 
 def _cache_folder() -> Path:
-    if named := os.environ.get("OTEL_EXT_SERVERS"):
+    if named := os.environ.get("OTEL_EXT_TEST_SERVERS"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otel-ext" / "servers"
 
@@ -43,8 +43,8 @@ def find_server(name: str) -> Path:
     if program.exists():
         return program
     reason = f"the server {name} is not installed ({program} does not exist); install it with: .ci/servers {name}"
-    if os.environ.get("OTEL_EXT_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"OTEL_EXT_REQUIRE_SERVERS=1 and {reason}", pytrace=False)
+    if os.environ.get("OTEL_EXT_TEST_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"OTEL_EXT_TEST_REQUIRE_SERVERS=1 and {reason}", pytrace=False)
     pytest.skip(reason)
 
 
