@@ -52,6 +52,7 @@ def _encode_rule(rule: AlertRule) -> dict[str, object]:
         "source": rule.source.value,
         "for_ms": rule.for_ms,
         "keep_firing_for_ms": rule.keep_firing_for_ms,
+        "interval_ms": rule.interval_ms,
     }
 
 
@@ -62,6 +63,7 @@ def _decode_rule(entry: Mapping[str, Any]) -> AlertRule:
         source=AlertSource(entry["source"]),
         for_ms=int(entry["for_ms"]),
         keep_firing_for_ms=int(entry["keep_firing_for_ms"]),
+        interval_ms=int(entry["interval_ms"]),
     )
 
 

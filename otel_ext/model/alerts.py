@@ -36,7 +36,7 @@ class AlertRule:
     """The identity and timing of one alerting rule, whatever its source.
 
     ``key`` is unique in the process and stable over restarts (``slo/checkout/page``); ``name`` becomes the
-    label ``alertname``.
+    label ``alertname``. ``interval_ms`` is the time between its evaluations, 0 when it is evaluated at every tick.
     """
 
     key: str
@@ -44,6 +44,7 @@ class AlertRule:
     source: AlertSource
     for_ms: int = 0
     keep_firing_for_ms: int = 0
+    interval_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

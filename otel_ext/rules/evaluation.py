@@ -51,10 +51,11 @@ class _Output:
 class RuleRunner:
     """One rule, its health, the series it wrote last and its evaluation history."""
 
-    def __init__(self, rule: Rule, key: str, context: RuleContext) -> None:
+    def __init__(self, rule: Rule, key: str, interval_ms: int, context: RuleContext) -> None:
         self.rule = rule
         self.key = key
         self.written: frozenset[Labels] = frozenset()
+        self._interval_ms = interval_ms
         self._context = context
         self._health = RuleHealth.UNKNOWN
         self._error = ""
@@ -137,6 +138,7 @@ class RuleRunner:
             source=AlertSource.RULE,
             for_ms=self.rule.for_ms,
             keep_firing_for_ms=self.rule.keep_firing_for_ms,
+            interval_ms=self._interval_ms,
         )
         transitions = machine.observe(rule, active, ts_ms, limit=limit)
         alerts = [alert for alert in machine.for_rule(self.key) if alert.state in _LISTED]

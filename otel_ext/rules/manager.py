@@ -148,9 +148,11 @@ class RuleManager:
 
     def _start(self, path: str, group: RuleGroup) -> _GroupState:
         keys = _rule_keys(path, group)
-        runners = tuple(RuleRunner(rule, key, self._context) for rule, key in zip(group.rules, keys, strict=True))
         offset = self._default_query_offset_ms if group.query_offset_ms is None else group.query_offset_ms
         interval_ms = group.interval_ms or self._default_interval_ms
+        runners = tuple(
+            RuleRunner(rule, key, interval_ms, self._context) for rule, key in zip(group.rules, keys, strict=True)
+        )
         return _GroupState(path, group, interval_ms, offset, runners, follows=group.interval_ms is None)
 
     def _evaluate(self, group: _GroupState, ts_ms: int) -> list[Transition]:
