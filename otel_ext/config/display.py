@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePath
 
-__all__ = ["mask", "show"]
+__all__ = ["mask", "show", "show_name"]
 
 _LONGEST = 160
 _HUGE = 10**30
@@ -27,6 +27,13 @@ def mask(text: str) -> str:
         return text
     hidden = re.sub(_WITH_SCHEME, lambda found: f"{found[1]}{f'{found[2]}:' if found[3] else ''}***@", text)
     return re.sub(_WITHOUT_SCHEME, r"\1:***@", hidden) if hidden == text else hidden
+
+
+def show_name(text: str) -> str:
+    """A name from outside as it can stand in a line: masked, printable, at most 160 characters."""
+    shown = mask(text)
+    shown = shown if shown and shown.isprintable() else repr(shown)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 def show(value: object) -> str:
@@ -47,7 +54,7 @@ def _show(value: object, *, depth: int) -> str:
 
 def _show_nested(value: object, *, depth: int) -> str:
     if isinstance(value, Mapping):
-        pairs = (f"{mask(str(key))}: {_show(item, depth=depth + 1)}" for key, item in list(value.items())[:20])
+        pairs = (f"{show_name(str(key))}: {_show(item, depth=depth + 1)}" for key, item in list(value.items())[:20])
         return f"{{{', '.join(pairs)}}}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(_show(item, depth=depth + 1) for item in value[:20])}]"

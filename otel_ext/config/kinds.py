@@ -103,7 +103,9 @@ def decimal(low: float, high: float) -> Kind:
     def parse(node: Node, _report: Report) -> float:
         exact = number(node.value) if isinstance(node.value, str) else None
         found = node.value if exact is None else float(exact)
-        if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise Rejected(node, "is not a number")
+        if isinstance(found, float) and not math.isfinite(found):  # a large int cannot be asked: it may overflow
             raise Rejected(node, "is not a number")
         return float(_bounded(node, found, low, high))
 

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from otel_ext.config.display import mask, show
+from otel_ext.config.display import mask, show, show_name
 from otel_ext.config.nodes import Rejected, Style
 from otel_ext.config.schema import BY_NAME, CONFIG_FILE, CONFIG_VARIABLE, GROUPS, OTEL_CONFIG_VARIABLE
 from otel_ext.errors import ConfigError
 
-__all__ = ["GENERAL_EXAMPLE", "SettingProblem", "config_error", "example_of", "problem_of"]
+__all__ = ["GENERAL_EXAMPLE", "SettingProblem", "config_error", "example_of", "problem_of", "written_as_yaml"]
 
 GENERAL_EXAMPLE = "http.port"
 
@@ -54,10 +54,10 @@ def problem_of(rejected: Rejected, setting: str, *, example: str = "") -> Settin
     """
     name = _known_part(setting + rejected.path)
     return SettingProblem(
-        setting=mask(setting + rejected.path),
-        source=mask(rejected.node.where),
+        setting=show_name(setting + rejected.path),
+        source=show_name(rejected.node.where),
         value=show(rejected.node.value),
-        reason=mask(rejected.reason),
+        reason=" ".join(mask(rejected.reason).split()),
         allowed=rejected.allowed or (BY_NAME[name].kind.allowed if name in BY_NAME else "another value"),
         example=example_of(example or name, rejected.node.style),
     )
@@ -86,7 +86,7 @@ def example_of(name: str, style: Style) -> str:
     if style is Style.TOML:
         return f"{name} = {_as_toml(setting.example)}"
     group, _, leaf = name.rpartition(".")
-    value = _as_yaml(setting.example)
+    value = written_as_yaml(setting.example)
     return f"{group}: {{{leaf}: {value}}}" if group else f"{leaf}: {value}"
 
 
@@ -108,7 +108,8 @@ def _as_variable(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _as_yaml(value: object) -> str:
+def written_as_yaml(value: object) -> str:
+    """``value`` on one line of YAML."""
     return json.dumps(value, ensure_ascii=False)
 
 
