@@ -80,6 +80,7 @@ class Engines:
             interval_ms=max(settings.collect_interval_ms, settings.tick_interval_ms),
         )
         self.health = HealthRegistry()
+        self.slo.tick(start_ms, self.sli.counts())  # time is measured from here, not from the first event
         self._last_collection_ms = start_ms
         self._collected = False
 
@@ -149,8 +150,8 @@ class Engines:
         if self._rules_due(ts_ms):
             transitions += self.rules.tick(ts_ms)
         anomalies: tuple[Anomaly, ...] = ()
-        if self.settings.anomaly.enabled:
-            anomalies = tuple(self.anomalies.tick(ts_ms, self.span_metrics.golden()))
+        if self.settings.anomaly.enabled and self.anomalies.due(ts_ms):
+            anomalies = self.anomalies.tick(ts_ms, self.span_metrics.golden())
             for rule, active in self.anomalies.alerts(ts_ms):
                 transitions += self.alerts.observe(rule, active, ts_ms)
         self.health.heartbeat(ts_ms, queue_saturation=queue_saturation)
