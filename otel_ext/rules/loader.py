@@ -94,7 +94,7 @@ class _Loader:
         group = RuleGroup(
             name=name,
             interval_ms=interval_ms or None,
-            limit=fields.read("limit", int, 0),
+            limit=fields.integer("limit"),
             query_offset_ms=fields.duration_ms("query_offset"),
             labels=labels,
             rules=tuple(self._rule(item, labels) for item in fields.items("rules")),

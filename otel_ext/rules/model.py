@@ -11,7 +11,9 @@ from types import MappingProxyType
 
 __all__ = ["Rule", "RuleFile", "RuleGroup", "RuleProblem"]
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,8 @@ class Rule:
     expr: str
     for_ms: int = 0
     keep_firing_for_ms: int = 0
-    labels: Mapping[str, str] = field(default=_NOTHING)
-    annotations: Mapping[str, str] = field(default=_NOTHING)
+    labels: Mapping[str, str] = field(default_factory=_nothing)
+    annotations: Mapping[str, str] = field(default_factory=_nothing)
     line: int = 0
 
     @property
@@ -67,7 +69,7 @@ class RuleGroup:
     interval_ms: int | None = None
     limit: int = 0
     query_offset_ms: int | None = None
-    labels: Mapping[str, str] = field(default=_NOTHING)
+    labels: Mapping[str, str] = field(default_factory=_nothing)
     line: int = 0
 
 

@@ -71,16 +71,19 @@ class Reader:
             return {}
         names = None if known is None else tuple(known)
         found: dict[str, yaml.Node] = {}
+        merged: list[yaml.Node] = []
         for key, value in node.value:
             name = str(key.value)
             if key.tag == "tag:yaml.org,2002:merge":
-                self._merge(found, value, what, names)
+                merged.append(value)
             elif name in found:
                 self.problem(key, f"field {name!r} is repeated in {what}")
             elif names is not None and name not in names:
                 self.problem(key, f"unknown field {name!r} in {what}; {_known(name, names)}")
             else:
                 found[name] = value
+        for source in merged:
+            self._merge(found, source, what, names)
         return found
 
     def _merge(self, found: dict[str, yaml.Node], node: yaml.Node, what: str, known: tuple[str, ...] | None) -> None:
@@ -145,6 +148,16 @@ class Fields:
         except ValueError as error:
             self._reader.problem(self.at(name), f"field {name!r}: {error}")
             return default
+
+    def integer(self, name: str) -> int:
+        """A whole number, 0 when absent."""
+
+        def convert(text: str) -> int:
+            if not text.lstrip("-").isdecimal():
+                raise ValueError(f"must be a whole number, not {text!r}; for example 100")
+            return int(text)
+
+        return self.read(name, convert, 0)
 
     def duration_ms(self, name: str) -> int | None:
         """A Prometheus duration, ``None`` when absent."""

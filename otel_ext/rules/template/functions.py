@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 
 from otel_ext.rules.durations import parse_duration_ms
 from otel_ext.rules.template.builtins import Struct
-from otel_ext.rules.template.gofmt import format_float, format_time, go_type, sprintf
+from otel_ext.rules.template.gofmt import format_time, format_value, go_type, sprintf
 from otel_ext.rules.template.nodes import TemplateError
 
 __all__ = ["FUNCTIONS"]
@@ -98,7 +98,7 @@ def _humanize_percentage(value: object) -> str:
 
 def _time(number: float) -> datetime:
     if not math.isfinite(number) or abs(number) > 9_223_372_036:
-        raise TemplateError(f"{format_float(number)} cannot be represented as a nanoseconds timestamp")
+        raise TemplateError(f"{format_value(number)} cannot be represented as a nanoseconds timestamp")
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=math.trunc(number * 1000))
 
 

@@ -1,6 +1,6 @@
 """Go's text for values: ``%v`` and ``fmt.Sprintf``, so that templates print what Prometheus prints.
 
-Stateless. Imports nothing of the package.
+Stateless. Imports the float formatting of PromQL.
 """
 
 from __future__ import annotations
@@ -11,44 +11,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-__all__ = ["NO_VALUE", "format_float", "format_value", "go_type", "sprintf"]
+from otel_ext.promql.formatting import format_float_g
+
+__all__ = ["NO_VALUE", "format_time", "format_value", "go_type", "sprintf"]
 
 NO_VALUE = "<no value>"
 _VERB = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?(.)?", re.DOTALL)
-
-
-def format_float(value: float) -> str:
-    """``%v`` of a float64: the shortest digits that round-trip, with an exponent below 1e-4 and from 1e6.
-
-    Source: strconv.FormatFloat(value, 'g', -1, 64).
-    """
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    return _shortest(value)
-
-
-def _shortest(value: float) -> str:
-    """The shortest decimal of a finite float; its exponent is written out when it is outside [-4, 6)."""
-    mantissa, _, exponent_text = f"{value!r}e0".partition("e")
-    sign = "-" if mantissa.startswith("-") else ""
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    exponent = int(exponent_text.removesuffix("e0") or 0)
-    digits = (whole + fraction).lstrip("0")
-    point = len(whole) + exponent - (len(whole + fraction) - len((whole + fraction).lstrip("0")))
-    digits = digits.rstrip("0")
-    if not digits:
-        return sign + "0"
-    scientific = point - 1
-    if scientific < -4 or scientific >= 6:
-        tail = f".{digits[1:]}" if len(digits) > 1 else ""
-        return f"{sign}{digits[0]}{tail}e{'-' if scientific < 0 else '+'}{abs(scientific):02d}"
-    if point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    if point >= len(digits):
-        return sign + digits + "0" * (point - len(digits))
-    return f"{sign}{digits[:point]}.{digits[point:]}"
 
 
 def format_value(value: object) -> str:
@@ -62,7 +30,7 @@ def _format_scalar(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return format_float(value)
+        return format_float_g(value)
     if isinstance(value, datetime):
         return format_time(value)
     return str(value)
@@ -170,10 +138,10 @@ def _float_verb(verb: str, flags: str, precision: int | None, value: float) -> s
     if verb not in "eEfFgG":
         return _bad(verb, value)
     if not math.isfinite(value):
-        text = format_float(value)
+        text = format_float_g(value)
         return text if "+" in flags or value != math.inf else "+Inf"
     if verb in "gG" and precision is None:
-        text = _shortest(value)
+        text = format_float_g(value)
     else:
         text = f"{value:.{6 if precision is None else precision}{verb}}"
     return _signed(text.upper() if verb in "EG" else text, value, flags)
