@@ -7,6 +7,7 @@
     ├── AlertError           the result of one evaluation cannot become alerts: duplicates, over the limit
     ├── QueryError           a PromQL expression cannot be parsed or evaluated
     │   └── QueryLimitError  the query exceeded a limit; says which
+    │       └── QueryTimeoutError  it ran longer than it may
     └── NotFoundError        no SLO, trace or rule of that name
 
 Values only; imports nothing.
@@ -22,6 +23,7 @@ __all__ = [
     "OtelExtError",
     "QueryError",
     "QueryLimitError",
+    "QueryTimeoutError",
     "RuleError",
 ]
 
@@ -52,6 +54,10 @@ class QueryError(OtelExtError):
 
 class QueryLimitError(QueryError):
     """A query exceeded one of its limits; the message says which one and by how much."""
+
+
+class QueryTimeoutError(QueryLimitError):
+    """A query ran longer than its time limit."""
 
 
 class NotFoundError(OtelExtError, KeyError):

@@ -32,7 +32,6 @@ _ESCAPINGS = {
 }
 _EXEMPLAR_MAX_RUNES = 128  # OpenMetrics 1.0: names and values of an exemplar's labels together
 _TRACE_LABELS = ("trace_id", "span_id")
-_IDENTITY = ("job", "instance")
 _HISTOGRAM_ORDER = {"_bucket": 0, "_count": 1, "_sum": 2, "": 3}
 _TYPES = frozenset({"counter", "gauge", "histogram", "summary", "info", "unknown"})
 
@@ -62,8 +61,7 @@ def render(families: Iterable[MetricFamily], accept_header: str = "") -> tuple[s
         exemplars exist in OpenMetrics only.
     """
     chosen = negotiate(accept_header)
-    known = list(families)
-    collected = _Families(_client_metrics(known, chosen.escaping, _implied(known)))
+    collected = _Families(_client_metrics(families, chosen.escaping))
     # Names are escaped already: the writer would escape a sample's name and its family's name differently.
     writer: Callable[..., bytes] = openmetrics.generate_latest if chosen.openmetrics else text_format.generate_latest
     return chosen.content_type, writer(collected, escaping=openmetrics.ALLOWUTF8)
@@ -125,31 +123,16 @@ def _offer(media: str, parameters: Mapping[str, str]) -> Negotiated | None:
     return None
 
 
-def _implied(families: Iterable[MetricFamily]) -> frozenset[str]:
-    """``job`` and ``instance`` when one process speaks for itself: a scraper adds the target's own.
-
-    Written as well, they would come back as ``exported_job`` and ``exported_instance``. They are kept where the
-    series belong to several resources and need them to be told apart.
-    """
-    identities = {
-        tuple(sample.labels.get(name) for name in _IDENTITY)
-        for family in families
-        for sample in family.samples
-        if any(name in sample.labels for name in _IDENTITY)
-    }
-    return frozenset(_IDENTITY if len(identities) == 1 else ())
-
-
-def _client_metrics(families: Iterable[MetricFamily], escaping: str, implied: frozenset[str]) -> Iterator[ClientMetric]:
+def _client_metrics(families: Iterable[MetricFamily], escaping: str) -> Iterator[ClientMetric]:
     seen: set[str] = set()
     for family in families:
-        metric = _client_metric(family, escaping, implied)
+        metric = _client_metric(family, escaping)
         if metric.samples and metric.name not in seen:
             seen.add(metric.name)
             yield metric
 
 
-def _client_metric(family: MetricFamily, escaping: str, implied: frozenset[str]) -> ClientMetric:
+def _client_metric(family: MetricFamily, escaping: str) -> ClientMetric:
     kind = _kind(family)
     base = family.name.removesuffix("_total") if kind == "counter" else family.name
     base = base.removesuffix("_info") if kind == "info" else base
@@ -159,7 +142,7 @@ def _client_metric(family: MetricFamily, escaping: str, implied: frozenset[str])
     for sample in _ordered(family.samples, base, kind):
         suffix = sample.name[len(base) :] if sample.name.startswith(base) else ""
         exemplar = _exemplar(sample.exemplar) if _carries_exemplars(kind, suffix) else None
-        labels = _labels(sample.labels, escaping, implied)
+        labels = _labels(sample.labels, escaping)
         metric.add_sample(name + suffix, labels, float(sample.value), None, exemplar)
     return metric
 
@@ -191,12 +174,12 @@ def _carries_exemplars(kind: str, suffix: str) -> bool:
     return (kind, suffix) in (("counter", "_total"), ("histogram", "_bucket"))
 
 
-def _labels(labels: Mapping[str, str], escaping: str, implied: frozenset[str]) -> dict[str, str]:
+def _labels(labels: Mapping[str, str], escaping: str) -> dict[str, str]:
     utf8 = escaping == openmetrics.ALLOWUTF8
     return {
         (name if utf8 else openmetrics.escape_label_name(name, escaping)): _text(value)
         for name, value in labels.items()
-        if name != METRIC_NAME and name not in implied
+        if name != METRIC_NAME
     }
 
 

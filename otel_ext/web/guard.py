@@ -14,7 +14,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
-from otel_ext.errors import NotFoundError, OtelExtError, QueryError, QueryLimitError
+from otel_ext.errors import NotFoundError, OtelExtError, QueryError, QueryTimeoutError
 from otel_ext.web.encoding import json_bytes
 from otel_ext.web.parameters import BadParameterError, BodyTooLargeError
 
@@ -43,7 +43,7 @@ _OURS = frozenset((*_SCOPE_OF_SERVER, *_SCOPE_OF_REQUEST))
 _ERRORS: tuple[tuple[type[OtelExtError], int, str], ...] = (
     (BadParameterError, 400, "bad_data"),
     (BodyTooLargeError, 413, "bad_data"),
-    (QueryLimitError, 422, "execution"),
+    (QueryTimeoutError, 503, "timeout"),
     (QueryError, 422, "execution"),
     (NotFoundError, 404, "not_found"),
     (OtelExtError, 500, "internal"),
