@@ -28,10 +28,10 @@ from otel_ext.config.suggest import closest
 
 __all__ = ["Source", "read_arguments", "read_files", "read_variables"]
 
-# Variables with our prefix that set nothing: those of the package's own tests, and those that Kubernetes makes for a
-# Service named otel-ext (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+# Variables with our prefix that set nothing here: the command line's URL of a running process, those of the package's
+# own tests, and those that Kubernetes makes for a Service named otel-ext (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
 _NOT_SETTINGS = (
-    r"OTEL_EXT_(?:CONFORMANCE|TEST_\w*|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)|(?:\w+_)?PORT_\d+_(?:TCP|UDP)\w*)"
+    r"OTEL_EXT_(?:URL|CONFORMANCE|TEST_\w*|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)|(?:\w+_)?PORT_\d+_(?:TCP|UDP)\w*)"
 )
 _GROUP_EXAMPLES = {group: next(name for name in BY_NAME if name.startswith(f"{group}.")) for group in GROUPS}
 _FILE_KEYS = {**_GROUP_EXAMPLES, **{name: name for name in BY_NAME}}

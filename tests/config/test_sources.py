@@ -90,6 +90,7 @@ def test_unknown_variables_get_a_suggestion() -> None:
     ("name", "value"),
     [
         ("OTEL_EXT_CONFORMANCE", "/data"),
+        ("OTEL_EXT_URL", "http://127.0.0.1:4319"),
         ("OTEL_EXT_TEST_PROMETHEUS", "/usr/bin/prometheus"),
         ("OTEL_EXT_SERVICE_HOST", "10.0.0.11"),
         ("OTEL_EXT_SERVICE_PORT", "4319"),
