@@ -11,9 +11,14 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.otlp_sink import OtlpSink
 from tests.support.processes import ROOT, ProcessFactory, TestProcess
+
+# Machines that run tests are busy ones: an example is judged by its result, never by its time.
+settings.register_profile("otel_ext", deadline=None)
+settings.load_profile("otel_ext")
 
 # What the `set_*_provider` functions write once in a process: module, its provider, its flag, its proxy.
 _OTEL_GLOBALS = [
