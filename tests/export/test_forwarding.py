@@ -92,7 +92,8 @@ def test_items_dropped_by_a_full_queue_are_counted() -> None:
     backend.free.set()
     assert forwarding.flush(10)
     stats = forwarding.stats()[0]
-    assert stats.exported + stats.dropped == 350
+    lost = 350 - stats.exported
+    assert lost <= stats.dropped <= lost + 10, "the SDK may count a drop that its worker just made room for"
     forwarding.close(5)
 
 
