@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -108,18 +109,31 @@ class _LevelStore:
 
     def fill(self, newest: int, bad: int, total: int) -> None:
         """Store the same snapshot at every boundary after the newest one, up to ``newest``."""
-        first = max(self.newest + 1, newest - self.capacity + 1)
-        if newest - first >= self.capacity - 1:  # every slot is replaced: start on a clean block
-            first = newest - newest % _BLOCK - self.capacity + _BLOCK
-        for index in range(first, newest + 1):
+        index = self.newest + 1
+        if newest - index >= self.capacity:  # nothing old remains: start on a clean block
+            index = newest - self.capacity + _BLOCK
+            index -= index % _BLOCK
+        while index <= newest:
             slot = index % self.capacity
-            block = slot >> _BLOCK_SHIFT
-            if not slot % _BLOCK:
-                self.bad_anchors[block] = bad
-                self.total_anchors[block] = total
-            self.bad_offsets[slot] = min(bad - self.bad_anchors[block], _MAX_OFFSET)
-            self.total_offsets[slot] = min(total - self.total_anchors[block], _MAX_OFFSET)
+            room = _BLOCK - slot % _BLOCK
+            count = min(room, newest + 1 - index)
+            self._fill_block(slot, count, bad, total)
+            index += count
         self.newest = newest
+
+    def _fill_block(self, slot: int, count: int, bad: int, total: int) -> None:
+        block = slot >> _BLOCK_SHIFT
+        if not slot % _BLOCK:
+            self.bad_anchors[block] = bad
+            self.total_anchors[block] = total
+        bad_offset = min(bad - self.bad_anchors[block], _MAX_OFFSET)
+        total_offset = min(total - self.total_anchors[block], _MAX_OFFSET)
+        if count == 1:
+            self.bad_offsets[slot] = bad_offset
+            self.total_offsets[slot] = total_offset
+        else:
+            self.bad_offsets[slot : slot + count] = array("I", (bad_offset,)) * count
+            self.total_offsets[slot : slot + count] = array("I", (total_offset,)) * count
 
     def read(self, index: int) -> tuple[int, int]:
         """``(bad, total)`` at the boundary ``index * step_ms``, which must be retained."""
