@@ -39,7 +39,7 @@ def slo_card(status: SloStatus, root: str) -> Html:
 
 
 def _path(name: str) -> str:
-    return quote(name, safe="")
+    return quote(name, safe="", errors="replace")
 
 
 def _budget(status: SloStatus) -> Html:

@@ -11,12 +11,13 @@ import json
 import math
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 __all__ = ["json_bytes", "plain", "rfc3339", "seconds", "span_id", "trace_id"]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_9999_MS = 253_402_300_799_999
 _DEEPEST = 12
 
@@ -36,7 +37,7 @@ def rfc3339(ts_ms: int | None) -> str | None:
     """``2026-11-22T17:30:00.123Z``, or ``None``; times outside the calendar are clamped to it."""
     if ts_ms is None:
         return None
-    moment = datetime.fromtimestamp(min(max(int(ts_ms), 0), _YEAR_9999_MS) / 1000, tz=UTC)
+    moment = _EPOCH + timedelta(milliseconds=min(max(int(ts_ms), 0), _YEAR_9999_MS))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
