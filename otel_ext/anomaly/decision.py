@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from otel_ext.anomaly.detector import Arrays, BoolArray, FloatArray, IndexArray, SlotArrays
+from otel_ext.anomaly.detector import PENDING_WEIGHT, Arrays, BoolArray, FloatArray, IndexArray, SlotArrays
 
 __all__ = ["Decided", "Decision", "surprise_threshold"]
 
@@ -104,10 +104,10 @@ class Decision:
             self._state[name][slots] = 0.0
 
     def weight(self, surprise: FloatArray) -> FloatArray:
-        """How much of each value is to be learned: all when normal, a tenth while open, none while a hit."""
+        """How much of each value is to be learned: little when far out or under an anomaly, nothing when both."""
         open_now = self.is_open
         hit = np.abs(surprise) >= self.thresholds()
-        weight: FloatArray = np.where(open_now, np.where(hit, 0.0, 0.1), np.where(hit, 0.5, 1.0))
+        weight: FloatArray = np.where(open_now, np.where(hit, 0.0, 0.1), np.where(hit, PENDING_WEIGHT, 1.0))
         return weight
 
     def decide(self, surprise: FloatArray, present: BoolArray, notable: BoolArray) -> Decided:

@@ -12,11 +12,25 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "BoolArray", "Detector", "FloatArray", "Forecast", "IndexArray", "Observation", "SlotArrays"]
+__all__ = [
+    "PENDING_WEIGHT",
+    "Arrays",
+    "BoolArray",
+    "Detector",
+    "FloatArray",
+    "Forecast",
+    "IndexArray",
+    "Observation",
+    "SlotArrays",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IndexArray = npt.NDArray[np.intp]
+PENDING_WEIGHT = 0.25
+"""Weight of a value that is far out while nothing is open: noise, or the first of an incident. Tails learn from it
+(a tail that is never fed stays too thin), scatter does not, the level a little."""
+
 Arrays = dict[str, npt.NDArray[np.float64]]
 
 
@@ -61,7 +75,10 @@ class Detector(Protocol):
         """Signed surprise of each value against the state before it was learned."""
 
     def learn(self, observation: Observation, weight: FloatArray) -> None:
-        """Take the values in, each with a weight from 0 (not at all) to 1 (as normal)."""
+        """Take in the values that were just scored, each with a weight.
+
+        1: as normal; ``PENDING_WEIGHT``: far out; less: under an anomaly; 0: not at all.
+        """
 
     def accept(self, slots: IndexArray) -> None:
         """Take the recent values of these slots as the new normal."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from otel_ext.anomaly.detector import Arrays, FloatArray, Forecast, IndexArray, Observation, SlotArrays
+from otel_ext.anomaly.detector import PENDING_WEIGHT, Arrays, FloatArray, Forecast, IndexArray, Observation, SlotArrays
 from otel_ext.anomaly.quantile import step_quantile
 
 __all__ = ["RobustLevel"]
@@ -146,7 +146,7 @@ class RobustLevel:
         limit = _CLIP * mid
         state["level"] = state["level"] + self._alpha * weight * np.clip(residual, -limit, limit)
         age = np.maximum(state["age"], 1.0)
-        full = weight >= 0.5
+        full = weight >= PENDING_WEIGHT
         state["mid"] = step_quantile(state["mid"], size, 0.5, np.where(full, np.clip(5.0 / age, 0.02, 0.1), 0.0))
         state["tail"] = step_quantile(state["tail"], size, 0.99, np.where(full, np.clip(20.0 / age, 0.05, 0.2), 0.0))
 
