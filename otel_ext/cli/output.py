@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["CommandError", "console", "error_console", "print_json"]
 
 
+PIPE_WIDTH = 160  # a pipe has no width; 80 would fold names that programs look for
+
+
 class CommandError(OtelExtError):
     """A command cannot do its work: one clear line for the user, and the exit code (1, or 2 for wrong usage)."""
 
@@ -25,7 +28,8 @@ def console() -> Console:
     """Where results go: standard output, as written: no colours for numbers, no markup."""
     from rich.console import Console  # noqa: PLC0415 - `--json` and `--help` do not pay for it
 
-    return Console(highlight=False, markup=False)
+    out = Console(highlight=False, markup=False)
+    return out if out.is_terminal else Console(highlight=False, markup=False, width=PIPE_WIDTH)
 
 
 def error_console() -> Console:

@@ -1,4 +1,4 @@
-"""`otel-ext status`, `alerts`, `slo list` and `slo status`: what a running process says of itself, over its HTTP port."""
+"""`otel-ext status`, `alerts`, `slo list`, `slo status`: what a running process says of itself, over its HTTP port."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _get(url: str, path: str) -> Any:
             f"no process answers at {url}; start one with otel_ext, or name its URL with --url or OTEL_EXT_URL"
         ) from None
     if not response.ok:
-        raise CommandError(f"{address}: {_reason(answer) or f'status {response.status_code}'}")
+        raise CommandError(_reason(answer) or f"{address} answered with status {response.status_code}")
     return answer
 
 

@@ -53,12 +53,12 @@ def test_an_alert_survives_the_wire() -> None:
 
 def test_an_anomaly_survives_the_wire() -> None:
     anomaly = Anomaly(
-        watch="latency", series=Labels({"__name__": "traces_span_metrics_duration", "span_name": "GET /products"}),
+        watch="latency", series=Labels({"signal": "mean_latency", "span_name": "GET /products"}),
         kind="level", actual=0.4, expected=0.01, lower=0.0, upper=0.05, score=0.99, started_at_ms=NOW_MS,
         ended_at_ms=None, reason="0.4 s, expected 0 to 0.05 s",
     )  # fmt: skip
 
     verdict = anomaly_verdict(anomaly_json(anomaly))
 
-    assert verdict.series == "GET /products duration"
+    assert verdict.series == "GET /products mean latency"
     assert (verdict.started_at_ms, verdict.ended_at_ms, verdict.reason) == (NOW_MS, None, "0.4 s, expected 0 to 0.05 s")

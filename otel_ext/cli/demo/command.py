@@ -183,7 +183,8 @@ async def _settle(load: LoadGenerator, state: DemoState, observer: Observer) -> 
     deadline = load.elapsed_seconds + SETTLE_SECONDS
     while True:
         await observer.poll()
-        comparisons = compare(load.tally, state.verdicts) + compare_routes(load.tally, await observer.calls())
+        calls = await observer.calls()
+        comparisons = compare(load.tally, state.verdicts) + compare_routes(load.tally, calls)
         if all_equal(comparisons) or load.elapsed_seconds > deadline:
             return comparisons
         await asyncio.sleep(POLL_SECONDS)

@@ -35,22 +35,22 @@ class ScheduledPhase:
 
 
 PHASES = (
-    Phase(name="normal", share=0.30, story="everything works", style="green"),
+    Phase(name="normal", share=0.38, story="everything works", style="green"),
     Phase(
         name="slow database",
-        share=0.22,
+        share=0.20,
         story="every read of the catalogue takes 400 ms longer",
         style="yellow",
         slow_database_ms=400,
     ),
     Phase(
         name="error burst",
-        share=0.22,
-        story="three payments in ten are refused: 503",
+        share=0.20,
+        story="one payment in five is refused: 503",
         style="red",
-        error_ratio=0.3,
+        error_ratio=0.2,
     ),
-    Phase(name="recovery", share=0.26, story="all faults are mended", style="cyan"),
+    Phase(name="recovery", share=0.22, story="all faults are mended", style="cyan"),
 )
 
 

@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_ext.cli.demo.load import quantile
+from otel_ext.cli.demo.shop import shop_directory
 from otel_ext.cli.demo.state import DemoState
 from otel_ext.cli.demo.summary import Comparison, Detection, all_equal, detections
+from otel_ext.cli.demo.timeline import budget_text
 
 __all__ = ["PlainReporter", "print_summary"]
 
@@ -59,7 +61,9 @@ class PlainReporter:
         for moment, name, alert in sorted(moments, key=lambda item: item[0]):
             if self._is_new(("alert", alert.key, name, moment)):
                 phase, since = state.since_phase(moment)
-                text = f"{alert.name} {name}, {since:.1f} s into {phase.phase.name}: {alert.summary}"
+                text = f"{alert.name} {name}, {since:.1f} s into {phase.phase.name}"
+                if name != "resolved" and alert.summary:
+                    text += f": {alert.summary}"
                 self._line(state.seconds(moment), "alert", text)
 
     def _anomalies(self, state: DemoState) -> None:
@@ -71,10 +75,12 @@ class PlainReporter:
         tally = state.tally
         p95 = quantile([item.latency_seconds for item in tally.recent], 0.95)
         budgets = [
-            f"{slo.name} {slo.budget_remaining:.0%}" for slo in state.verdicts.slos if slo.budget_remaining is not None
+            f"{slo.name} {budget_text(slo.budget_remaining)}"
+            for slo in state.verdicts.slos
+            if slo.budget_remaining is not None
         ]
         load = f"{tally.answers:,} answers, {tally.errors:,} errors, p95 {p95 * 1000:.0f} ms"
-        self._line(state.elapsed_seconds, "status", f"{load}; budget left: {', '.join(budgets)}")
+        self._line(state.elapsed_seconds, "status", f"{load}; budgets: {', '.join(budgets)}")
 
     def _is_new(self, key: tuple[object, ...]) -> bool:
         if key in self._told:
@@ -104,17 +110,21 @@ def print_summary(console: Console, state: DemoState, comparisons: Sequence[Comp
 
 def _count_table(comparisons: Sequence[Comparison]) -> Table:
     table = Table(
-        title="  Load generator against engines", title_justify="left", title_style="bold", box=None, padding=(0, 2)
+        title="  Load generator against engines",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 1, 0, 2),
     )
-    table.add_column("what was sent")
-    table.add_column("load", justify="right")
-    table.add_column("engine", justify="right")
+    table.add_column("what was sent", overflow="ellipsis", no_wrap=True)
+    table.add_column("sent", justify="right", no_wrap=True)
     table.add_column("")
-    table.add_column("counted by", style="dim")
+    table.add_column("counted", justify="right", no_wrap=True)
+    table.add_column("by", style="dim", overflow="ellipsis", no_wrap=True)
     for item in comparisons:
         mark = Text("=", "green") if item.equal else Text("≠", "bold red")
         counted = "-" if item.counted is None else f"{item.counted:,}"
-        table.add_row(item.what, f"{item.sent:,}", counted, mark, item.engine)
+        table.add_row(item.what, f"{item.sent:,}", mark, counted, item.engine)
     return table
 
 
@@ -131,9 +141,9 @@ def _detection_line(detection: Detection) -> Text:
 def _next_steps() -> Text:
     return Text.assemble(
         ("Your own service: ", "bold"),
-        "pip install otel-ext, then  opentelemetry-instrument uvicorn app:app\n",
+        "opentelemetry-instrument uvicorn app:app\n",
         ("or in code:       ", "bold"),
         "import otel_ext; otel_ext.install()\n",
         ("The shop's files: ", "bold"),
-        "examples/shop (otel-ext.yaml holds the promises, rules.yml the alert rules)",
+        f"{shop_directory()}",
     )

@@ -20,7 +20,7 @@ from otel_ext.cli.output import CommandError
 __all__ = ["DEFAULT_CONSOLE_PORT", "ShopProcess", "free_port", "missing_extras", "shop_directory"]
 
 DEFAULT_CONSOLE_PORT = 4319
-START_TIMEOUT_SECONDS = 60.0
+START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 5.0
 _NEEDED = {
     "fastapi": "fastapi",
@@ -78,6 +78,7 @@ class ShopProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.console_url = f"http://127.0.0.1:{console_port}"
         self._port = port
+        self._console_port = console_port
         self._directory = Path(tempfile.mkdtemp(prefix="otel-ext-demo-"))
         self.log = self._directory / "shop.log"
         self._environment = {**environment, "SHOP_DATABASE": str(self._directory / "shop.sqlite")}
@@ -109,7 +110,8 @@ class ShopProcess:
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         try:
-            await self._wait_until_listening()
+            await self._wait_for(self._port, "the shop")
+            await self._wait_for(self._console_port, "otel_ext inside the shop")
         except BaseException:
             await self.stop()
             raise
@@ -138,25 +140,26 @@ class ShopProcess:
         uvicorn = ["-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port", str(self._port)]
         return [sys.executable, "-c", _INSTRUMENT, sys.executable, *uvicorn, "--no-access-log"]
 
-    async def _wait_until_listening(self) -> None:
+    async def _wait_for(self, port: int, who: str) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
-                while not await self._listens():
+                while not await _listens(port):
                     if self.exit_code is not None:
                         raise CommandError(f"the shop ended with code {self.exit_code}:\n{self.log_tail()}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise CommandError(
-                f"the shop did not listen on {self.url} within {START_TIMEOUT_SECONDS:.0f} s:\n{self.log_tail()}"
+                f"{who} did not listen on port {port} within {START_TIMEOUT_SECONDS:.0f} s:\n{self.log_tail()}"
             ) from None
 
-    async def _listens(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _die_with_parent() -> None:

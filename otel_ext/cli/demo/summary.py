@@ -52,20 +52,20 @@ def compare(tally: LoadTally, verdicts: Verdicts) -> list[Comparison]:
     shipped = verdicts.slo("orders-shipped")
     return [
         Comparison(
-            what="checkouts", engine="SLO checkout-availability, events", sent=tally.total(CHECKOUT),
+            what="checkouts", engine="SLO checkout-availability", sent=tally.total(CHECKOUT),
             counted=_total(checkout), unanswered=lost,
         ),
         Comparison(
-            what="failed checkouts", engine="SLO checkout-availability, bad events",
+            what="failed checkouts", engine="SLO checkout-availability, bad",
             sent=tally.server_errors(CHECKOUT), counted=_bad(checkout), unanswered=lost,
         ),
         Comparison(
-            what="catalogue requests", engine="SLO catalogue-latency, events",
+            what="catalogue requests", engine="SLO catalogue-latency",
             sent=sum(tally.total(operation) for operation in catalogue), counted=_total(latency),
             unanswered=sum(tally.unanswered[operation] for operation in catalogue),
         ),
         Comparison(
-            what="paid orders", engine="SLO orders-shipped, events", sent=paid, counted=_total(shipped),
+            what="paid orders", engine="SLO orders-shipped", sent=paid, counted=_total(shipped),
             unanswered=lost,
         ),
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def compare_routes(tally: LoadTally, calls: Mapping[str, int]) -> list[Compariso
     return [
         Comparison(
             what=operation.span_name,
-            engine="span metrics, calls",
+            engine="span metrics",
             sent=tally.total(operation),
             counted=calls.get(operation.span_name),
             unanswered=tally.unanswered[operation],

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from otel_ext.cli.demo.phases import ScheduledPhase
 
-__all__ = ["budget_bar", "phase_bar", "phase_names", "spans", "sparkline"]
+__all__ = ["budget_bar", "budget_style", "budget_text", "phase_bar", "phase_names", "spans", "sparkline"]
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -101,6 +101,13 @@ def budget_bar(remaining: float | None, width: int) -> Text:
     text = Text(bar, style)
     text.append("░" * (width - len(bar)), empty)
     return text
+
+
+def budget_text(remaining: float) -> str:
+    """``62 % left``, or how many times over the budget is spent."""
+    if remaining >= 0:
+        return f"{remaining * 100:.0f} % left"
+    return f"spent {1 - remaining:,.1f}x"
 
 
 def budget_style(remaining: float) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from otel_ext.cli.demo.load import quantile
 from otel_ext.cli.demo.state import DemoState
-from otel_ext.cli.demo.timeline import budget_bar, budget_style, phase_bar, phase_names, spans, sparkline
+from otel_ext.cli.demo.timeline import budget_bar, budget_style, budget_text, phase_bar, phase_names, spans, sparkline
 from otel_ext.cli.demo.verdicts import AlertVerdict, AnomalyVerdict, SloVerdict
 
 __all__ = ["STATE_STYLES", "render"]
@@ -145,7 +145,7 @@ def _slo_line(slo: SloVerdict, frame: _Frame) -> Text:
     label = Text.assemble(("● ", style), slo.name)
     if slo.budget_remaining is None:
         return frame.line(label, budget_bar(None, frame.axis), Text("no events yet", "dim"))
-    remark = Text.assemble((f"{slo.budget_remaining * 100:,.0f} % left", budget_style(slo.budget_remaining)))
+    remark = Text.assemble((budget_text(slo.budget_remaining), budget_style(slo.budget_remaining)))
     burn = slo.worst_burn
     if burn is not None:
         remark.append(f" · burns {burn:.1f}x", "red" if burn >= 1 else "dim")
@@ -190,7 +190,8 @@ def _anomaly_line(state: DemoState, anomaly: AnomalyVerdict, frame: _Frame) -> T
     end = state.elapsed_seconds if anomaly.ended_at_ms is None else state.seconds(anomaly.ended_at_ms)
     parts = [(state.seconds(anomaly.started_at_ms), end, "▓", "magenta")]
     axis = spans(parts, duration_seconds=state.duration_seconds, width=frame.axis)
-    return frame.line(label, axis, Text(anomaly.reason, "dim"))
+    remark = anomaly.reason.partition(" is ")[2] or anomaly.reason  # the label says of what
+    return frame.line(label, axis, Text(remark, "dim"))
 
 
 def _quiet(text: str) -> Text:
