@@ -20,6 +20,8 @@ Codes = npt.NDArray[np.int64]
 Index = npt.NDArray[np.int64]
 T = TypeVar("T")
 
+_MEMO_LIMIT = 256
+
 
 class LabelColumn(NamedTuple):
     """One label name over all series: ``values[codes[i]]`` is the value of series i; ``values[0]`` is absent ("")."""
@@ -58,9 +60,16 @@ class SeriesSet:
 
     def memo(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` returned for ``key`` the first time (idempotent: a race computes it twice)."""
-        if key not in self._memo:
-            self._memo[key] = make()
-        return cast("T", self._memo[key])
+        if key in self._memo:
+            return cast("T", self._memo[key])
+        made = make()
+        self._remember(key, made)
+        return made
+
+    def _remember(self, key: Hashable, made: object) -> None:
+        if len(self._memo) >= _MEMO_LIMIT:
+            self._memo = {}
+        self._memo[key] = made
 
     @property
     def labels(self) -> tuple[Labels, ...]:
@@ -168,9 +177,7 @@ def shared_keys(left: SeriesSet, right: SeriesSet, names: tuple[str, ...], *, ig
     if found is not None and cast("tuple[object, object]", found)[0] is right:
         return cast("tuple[SeriesSet, tuple[Index, Index]]", found)[1]
     keys = _shared_keys(left, right, names, ignoring=ignoring)
-    if len(left._memo) > 256:
-        left._memo.clear()
-    left._memo[key] = (right, keys)
+    left._remember(key, (right, keys))
     return keys
 
 

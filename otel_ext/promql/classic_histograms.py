@@ -1,0 +1,130 @@
+"""Quantiles and fractions of classic histograms: ``le`` buckets as matrices [bucket, group].
+
+Pure functions on arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from otel_ext.promql.frames import F64, I64, Bool
+from otel_ext.promql.sums import ranked
+
+__all__ = ["BucketMatrix", "bucket_matrix", "classic_fraction", "classic_quantile"]
+
+_TOLERANCE = 1e-12  # relative difference of neighbouring counts that is taken for rounding
+_MIN_NORMAL = 2.2250738585072014e-308
+
+
+@dataclass(slots=True, kw_only=True)
+class BucketMatrix:
+    """Per group (column) its buckets in order of ``le``: upper bounds and cumulative counts, ``sizes`` of them."""
+
+    uppers: F64
+    counts: F64
+    sizes: I64
+
+
+def bucket_matrix(uppers: F64, codes: I64, counts: F64, groups: int) -> BucketMatrix:
+    """Sort elements into their groups; buckets of equal bounds are added up."""
+    order = np.lexsort((uppers, codes))
+    uppers, codes, counts = uppers[order], codes[order], counts[order]
+    fresh = np.ones(len(order), dtype=np.bool_)
+    fresh[1:] = (uppers[1:] != uppers[:-1]) | (codes[1:] != codes[:-1])
+    if not fresh.all():
+        slots = np.cumsum(fresh) - 1
+        counts = np.bincount(slots, weights=counts)
+        uppers, codes = uppers[fresh], codes[fresh]
+    _, ranks, longest = ranked(codes, groups)
+    upper_matrix, count_matrix = np.full((longest, groups), np.nan), np.full((longest, groups), np.nan)
+    upper_matrix[ranks, codes] = uppers
+    count_matrix[ranks, codes] = counts
+    return BucketMatrix(
+        uppers=upper_matrix, counts=count_matrix, sizes=np.bincount(codes, minlength=groups).astype(np.int64)
+    )
+
+
+def _monotonic(buckets: BucketMatrix) -> tuple[F64, Bool]:
+    """Counts that never fall, and the groups where that took more than correcting a rounding error."""
+    counts = buckets.counts.copy()
+    previous = counts[0]
+    forced = np.zeros(len(buckets.sizes), dtype=np.bool_)
+    for rank in range(1, len(counts)):
+        current, inside = counts[rank], buckets.sizes > rank
+        total = np.abs(previous) + np.abs(current)
+        gap = np.abs(previous - current)
+        tiny = (previous == 0) | (current == 0) | (total < _MIN_NORMAL)
+        close = np.where(tiny, gap < _TOLERANCE * _MIN_NORMAL, gap / np.minimum(total, 1.7e308) < _TOLERANCE)
+        falls = ~close & (current < previous) & inside
+        forced |= falls
+        previous = np.where(inside & ~close & ~falls, current, previous)
+        counts[rank] = np.where(inside, previous, np.nan)
+    return counts, forced
+
+
+def classic_quantile(quantile: float, buckets: BucketMatrix) -> tuple[F64, Bool]:
+    """The quantile of each group, linear within a bucket; and where counts had to be forced monotonic."""
+    groups = len(buckets.sizes)
+    forced = np.zeros(groups, dtype=np.bool_)
+    if np.isnan(quantile):
+        return np.full(groups, np.nan), forced
+    if not 0 <= quantile <= 1:
+        return np.full(groups, -np.inf if quantile < 0 else np.inf), forced
+    columns = np.arange(groups)
+    last = buckets.sizes - 1
+    bounded = np.isposinf(buckets.uppers[last, columns])
+    counts, forced = _monotonic(buckets)
+    observations = counts[last, columns]
+    rank = quantile * observations
+    inside = np.arange(len(counts))[:, None] < last[None, :]
+    reached = (counts >= rank[None, :]) & inside
+    at = np.where(reached.any(axis=0), reached.argmax(axis=0), last)
+    upper = buckets.uppers[at, columns]
+    below = np.maximum(at - 1, 0)
+    start = np.where(at > 0, buckets.uppers[below, columns], 0.0)
+    skipped = np.where(at > 0, counts[below, columns], 0.0)
+    within = start + (upper - start) * ((rank - skipped) / (counts[at, columns] - skipped))
+    result = np.where((at == 0) & (upper <= 0), upper, within)
+    result = np.where(at == last, buckets.uppers[np.maximum(last - 1, 0), columns], result)
+    unusable = ~bounded | (buckets.sizes < 2) | (observations == 0) | np.isnan(observations)
+    return np.where(unusable, np.nan, result), forced & bounded
+
+
+def classic_fraction(lower: float, upper: float, buckets: BucketMatrix) -> F64:
+    """The share of observations between two values in each group, linear within a bucket."""
+    return np.array([_fraction(lower, upper, buckets, group) for group in range(len(buckets.sizes))])
+
+
+def _fraction(lower: float, upper: float, buckets: BucketMatrix, group: int) -> float:
+    size = int(buckets.sizes[group])
+    uppers = buckets.uppers[:size, group].tolist()
+    counts = buckets.counts[:size, group].tolist()
+    if not size or not np.isposinf(uppers[-1]) or counts[-1] == 0 or np.isnan(lower) or np.isnan(upper):
+        return float("nan")
+    if lower >= upper:
+        return 0.0
+    ranks = [_rank(value, uppers, counts) for value in (lower, upper)]
+    return (ranks[1] - ranks[0]) / counts[-1]
+
+
+def _rank(value: float, uppers: list[float], counts: list[float]) -> float:
+    """How many observations are below a value."""
+    rank, bound = 0.0, -np.inf
+    for upper, count in zip(uppers, counts, strict=True):
+        if bound >= value:
+            return min(rank, counts[-1])
+        if bound < value < upper:
+            if np.isneginf(bound):
+                return _first_bucket_rank(value, upper, count)
+            return min(rank + (count - rank) * (value - bound) / (upper - bound), counts[-1])
+        rank, bound = count, upper
+    return counts[-1]
+
+
+def _first_bucket_rank(value: float, upper: float, count: float) -> float:
+    """The first bucket begins at zero when its bound is positive; otherwise nothing can be said within it."""
+    if upper > 0:
+        return count * value / upper if value > 0 else 0.0
+    return count
