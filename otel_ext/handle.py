@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from otel_ext.attach import Attachment, forwarding
 from otel_ext.config import Settings
-from otel_ext.health import HealthReport
 from otel_ext.model.alerts import Alert
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.slos import SloStatus
 from otel_ext.pipeline import Pipeline, PipelineStats
-from otel_ext.promql import QueryResult
+
+if TYPE_CHECKING:
+    from otel_ext.health import HealthReport
+    from otel_ext.promql import QueryResult
 
 __all__ = ["Handle"]
 

@@ -15,19 +15,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
-from otel_ext.alerting import AlertMachine
-from otel_ext.anomaly import AnomalyEngine
 from otel_ext.clock import Clock, SystemClock
 from otel_ext.config import Settings
-from otel_ext.engines import Changes, Engines
-from otel_ext.export.derived import SpanIds, VerdictEvents
 from otel_ext.export.forwarding import Forwarding, ForwardStats
 from otel_ext.guard import guard, hook_errors
-from otel_ext.health import HealthRegistry
 from otel_ext.ingest.metrics import MetricSource
 from otel_ext.ingest.queue import IngestQueue
 from otel_ext.ingest.spans import SpanConverter
@@ -35,13 +28,20 @@ from otel_ext.model.alerts import Alert, Transition
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.metrics import CollectedMetrics, MetricsData
 from otel_ext.model.slos import SloStatus
-from otel_ext.notify import NotifyQueue
-from otel_ext.promql import QueryEngine
-from otel_ext.rules import RuleManager
-from otel_ext.slo import SloEngine
-from otel_ext.storage.logs import LogStore
-from otel_ext.storage.metrics import MetricStore
-from otel_ext.storage.traces import TraceStore
+
+if TYPE_CHECKING:
+    from otel_ext.alerting import AlertMachine
+    from otel_ext.anomaly import AnomalyEngine
+    from otel_ext.engines import Changes, Engines
+    from otel_ext.export.derived import VerdictEvents
+    from otel_ext.health import HealthRegistry
+    from otel_ext.notify import NotifyQueue
+    from otel_ext.promql import QueryEngine
+    from otel_ext.rules import RuleManager
+    from otel_ext.slo import SloEngine
+    from otel_ext.storage.logs import LogStore
+    from otel_ext.storage.metrics import MetricStore
+    from otel_ext.storage.traces import TraceStore
 
 __all__ = ["Pipeline", "PipelineStats", "PipelineVerdicts", "Service"]
 
@@ -50,7 +50,7 @@ DRAIN_BATCH = 512
 ON_TIME_MS = 200  # a collection that began this soon after its slot stands for the slot
 MAX_EVENTS = 1000
 
-Event = tuple[Transition | Anomaly, int, SpanIds | None]
+Event = tuple[Transition | Anomaly, int, tuple[int, int] | None]
 
 
 class Service(Protocol):
@@ -120,12 +120,15 @@ class Pipeline:
         self._services: tuple[Service, ...] = ()
         self._facts: tuple[str, ...] = ()
         self._build()
+        if settings.rules:
+            _ = self.engines  # rule files are read now, where their errors can be raised
         weak = weakref.WeakMethod(self._after_fork)
         os.register_at_fork(after_in_child=lambda: _call(weak()))
 
     def _build(self) -> None:
         self.started_at_ms = self.clock.now_ms()
-        self.engines = Engines(self.settings, SpanConverter().to_record, self.started_at_ms)
+        self._engines: Engines | None = None
+        self._engines_lock = threading.Lock()
         self._cycle_lock = threading.RLock()
         self._start_lock = threading.Lock()
         self._stop = threading.Event()
@@ -139,6 +142,20 @@ class Pipeline:
         self._last_tick_ms: int | None = None
 
     # -- what web, handle and exporters read -----------------------------------------------------------------
+
+    @property
+    def engines(self) -> Engines:
+        """The engines of this process; made when first asked for, by the pipeline thread as a rule.
+
+        They bring numpy along: that import delays no start-up.
+        """
+        if self._engines is None:
+            with self._engines_lock:
+                if self._engines is None:
+                    from otel_ext.engines import Engines  # noqa: PLC0415
+
+                    self._engines = Engines(self.settings, SpanConverter().to_record, self.started_at_ms)
+        return self._engines
 
     @property
     def slo(self) -> SloEngine:
@@ -194,7 +211,7 @@ class Pipeline:
 
     def facts(self) -> tuple[str, ...]:
         """The fallbacks that were taken and what limits the numbers."""
-        return (*self._facts, *self.engines.slo.facts())
+        return self._facts if self._engines is None else (*self._facts, *self._engines.slo.facts())
 
     def stats(self) -> PipelineStats:
         """Counters as of now; any thread."""
@@ -234,7 +251,6 @@ class Pipeline:
             if self._running or self._stop.is_set():
                 return
             self._running = True
-            self.health.mark_started()
             for service in self._services:
                 service.start()
             bodies: list[tuple[str, Callable[[], None]]] = [
@@ -253,8 +269,9 @@ class Pipeline:
 
     def stop(self, timeout_seconds: float = 2.0) -> None:
         """Stop evaluating and serving; returns within the time, whatever a backend does. Safe to call twice."""
-        self.health.mark_stopping()
         self._stop.set()
+        if self._engines is not None:
+            self._engines.health.mark_stopping()
         self._wake.set()
         self._events_ready.set()
         for service in self._services:
@@ -326,6 +343,7 @@ class Pipeline:
     # -- thread bodies -----------------------------------------------------------------------------------------
 
     def _run_pipeline(self) -> None:
+        self.health.mark_started()
         interval = self.settings.tick_interval_ms
         next_tick = self.clock.now_ms()
         pause = min(DRAIN_INTERVAL_SECONDS, interval / 1000)
@@ -404,6 +422,8 @@ def _quietly(name: str, body: Callable[[], None]) -> Callable[[], None]:
     """A thread body whose own HTTP, SQLite and notifications never become the user's spans."""
 
     def run() -> None:
+        from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 (heavy: not at start)
+
         with guard(name), suppress_instrumentation():
             body()
 
