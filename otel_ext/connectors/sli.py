@@ -48,7 +48,7 @@ class SliCounter:
 
     Args:
         slos: the definitions; ``match`` may name span attributes, ``span.name``, ``span.kind`` (``server`` or
-            ``consumer``), ``service.name`` and ``scope.name``; ``http.request.method`` and
+            ``consumer``, also ``SPAN_KIND_SERVER``), ``service.name`` and ``scope.name``; ``http.request.method`` and
             ``http.response.status_code`` also read their old names. A value that ends in ``*`` matches a prefix.
     """
 
@@ -181,7 +181,11 @@ def _value_of(name: str, span: SpanRecord, attributes: Mapping[str, Any]) -> str
 
 def _matches(slo: Slo, fields: tuple[str, ...], key: tuple[object, ...]) -> bool:
     values = dict(zip(fields, key, strict=True))
-    return all(_value_matches(pattern, values[name]) for name, pattern in slo.match.items())
+    return all(_value_matches(_pattern(name, text), values[name]) for name, text in slo.match.items())
+
+
+def _pattern(name: str, text: str) -> str:
+    return text.lower().removeprefix("span_kind_") if name == "span.kind" else text
 
 
 def _value_matches(pattern: str, value: object) -> bool:

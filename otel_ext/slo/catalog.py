@@ -104,8 +104,7 @@ class BurnRateCatalog:
             ConfigError: for one that can never fire, when the catalog is strict.
         """
         usable, facts = [], []
-        for window in alert.windows:
-            threshold = self._scaled(slo, window)
+        for threshold in self.scaled(alert, slo.window_ms):
             problem = _problem(slo, threshold)
             if problem is None:
                 usable.append(threshold)
@@ -115,14 +114,18 @@ class BurnRateCatalog:
                 facts.append(f"{alert.severity} alert left out: {problem}")
         return tuple(usable), tuple(facts)
 
-    def _scaled(self, slo: Slo, window: BurnRateWindow) -> BurnRateThreshold:
-        shrink = Fraction(slo.window_ms, self.base_window_ms) if slo.window_ms < self.shrink_below_ms else Fraction(1)
-        long_ms = int(window.long_ms * shrink)
-        return BurnRateThreshold(
-            long_ms=long_ms,
-            short_ms=max(1_000, int(window.short_ms * shrink)),
-            burn_rate=window.budget_share * slo.window_ms / long_ms,
-            min_bad=window.min_bad,
+    def scaled(self, alert: BurnRateAlert, slo_window_ms: int) -> tuple[BurnRateThreshold, ...]:
+        """The window pairs of ``alert`` for an SLO window of this length, possible or not."""
+        shrinks = slo_window_ms < self.shrink_below_ms
+        shrink = Fraction(slo_window_ms, self.base_window_ms) if shrinks else Fraction(1)
+        return tuple(
+            BurnRateThreshold(
+                long_ms=int(window.long_ms * shrink),
+                short_ms=max(1_000, int(window.short_ms * shrink)),
+                burn_rate=window.budget_share * slo_window_ms / int(window.long_ms * shrink),
+                min_bad=window.min_bad,
+            )
+            for window in alert.windows
         )
 
 

@@ -93,6 +93,12 @@ def test_a_failed_request_is_bad_for_latency_however_fast_it_was():
     assert counted([LATENCY], [span(status=SpanStatus.ERROR)]) == {"latency": (0, 1)}
 
 
+@pytest.mark.parametrize("spelled", ["server", "SERVER", "SPAN_KIND_SERVER", "ser*"])
+def test_the_span_kind_matches_in_every_spelling_of_the_conventions(spelled):
+    slo = Slo(name="kind", objective="99", match={"span.kind": spelled})
+    assert counted([slo], [span(), span(kind=SpanKind.CONSUMER)]) == {"kind": (1, 1)}
+
+
 MATCHES = st.sampled_from(
     [
         {},
