@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger_provider, set_logger_provider
+from opentelemetry.instrumentation.logging import LoggingInstrumentor
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -37,6 +38,8 @@ def install() -> Iterator[Install]:
     handle = current()
     if handle is not None:
         handle.shutdown()
+    logging.getLogger("opentelemetry.instrumentation.instrumentor").setLevel(logging.ERROR)
+    LoggingInstrumentor().uninstrument()
     for handler in [h for h in logging.getLogger().handlers if h not in root_handlers]:
         logging.getLogger().removeHandler(handler)
 

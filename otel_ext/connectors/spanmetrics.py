@@ -63,7 +63,7 @@ class GoldenSignals:
 
 
 class _Row:
-    __slots__ = ("attributes", "buckets", "duration_nano_sum", "examples", "golden_labels", "is_error")
+    __slots__ = ("attributes", "buckets", "duration_nano_sum", "examples", "golden_labels", "is_error", "start")
 
     def __init__(self, attributes: Mapping[str, Any], golden_labels: Labels, is_error: bool, buckets: int) -> None:
         self.attributes = attributes
@@ -72,6 +72,7 @@ class _Row:
         self.buckets = [0] * buckets
         self.examples: list[_Example | None] = [None] * buckets
         self.duration_nano_sum = 0
+        self.start: int | None = None
 
 
 class _ResourceRows:
@@ -110,6 +111,7 @@ class SpanMetrics:
         self._lock = threading.Lock()
         self._series = 0
         self._overflowed = 0
+        self._collected_unix_nano: int | None = None
         self._by_resource: dict[int, _ResourceRows] = {}
 
     def reset_after_fork(self) -> None:
@@ -196,18 +198,26 @@ class SpanMetrics:
         )
 
     def metrics(self, time_unix_nano: int, start_time_unix_nano: int) -> tuple[ResourceMetrics, ...]:
-        """The rows as cumulative OTLP metrics, one entry a resource; the same attribute objects each time."""
+        """The rows as cumulative OTLP metrics, one entry a resource; the same attribute objects each time.
+
+        ``start_time_unix_nano`` is when counting began. A row that came later starts at the collection before its
+        first one, where its count was zero: so ``rate`` and ``increase`` see its first spans.
+        """
         with self._lock:
+            since = self._collected_unix_nano or start_time_unix_nano
+            self._collected_unix_nano = time_unix_nano
             return tuple(
-                self._resource_metrics(group, time_unix_nano, start_time_unix_nano)
-                for group in self._by_resource.values()
+                self._resource_metrics(group, time_unix_nano, since) for group in self._by_resource.values()
             )
 
-    def _resource_metrics(self, group: _ResourceRows, now: int, start: int) -> ResourceMetrics:
-        durations = tuple(self._point(row, now, start) for row in _all_rows(group))
+    def _resource_metrics(self, group: _ResourceRows, now: int, since: int) -> ResourceMetrics:
+        durations = tuple(self._point(row, now, since) for row in _all_rows(group))
         calls = tuple(
             NumberDataPoint(
-                attributes=point.attributes, start_time_unix_nano=start, time_unix_nano=now, value=point.count
+                attributes=point.attributes,
+                start_time_unix_nano=point.start_time_unix_nano,
+                time_unix_nano=now,
+                value=point.count,
             )
             for point in durations
         )
@@ -229,10 +239,12 @@ class SpanMetrics:
             resource=Resource(attributes=group.resource), scope_metrics=(ScopeMetrics(scope=SCOPE, metrics=metrics),)
         )
 
-    def _point(self, row: _Row, now: int, start: int) -> HistogramDataPoint:
+    def _point(self, row: _Row, now: int, since: int) -> HistogramDataPoint:
+        if row.start is None:
+            row.start = since
         return HistogramDataPoint(
             attributes=row.attributes,
-            start_time_unix_nano=start,
+            start_time_unix_nano=row.start,
             time_unix_nano=now,
             count=sum(row.buckets),
             sum=row.duration_nano_sum / _NANO,

@@ -182,3 +182,13 @@ def test_a_forked_child_starts_at_zero_even_when_the_parent_held_the_lock():
     engine._lock.acquire()
     engine.reset_after_fork()
     assert engine.metrics(2, 1) == ()
+
+
+def test_a_row_starts_at_the_collection_before_its_first_span():
+    engine = SpanMetrics()
+    engine.count([span(name="first")])
+    engine.metrics(200, 100)
+    engine.count([span(name="second")])
+    found = points(engine.metrics(300, 100), CALLS)
+    starts = {dict(key)["span.name"]: point.start_time_unix_nano for key, point in found.items()}
+    assert starts == {"first": 100, "second": 200}
