@@ -25,17 +25,14 @@ __all__ = ["RuleManager"]
 
 @dataclass(slots=True)
 class _GroupState:
-    """One running group. ``next_ms`` is its next slot, ``None`` before the first tick.
-
-    ``follows``: it states no interval and is evaluated with the collections.
-    """
+    """One running group. Its slots are ``k * interval_ms + slot_offset_ms``; ``next_ms`` is the next one, if known."""
 
     file: str
     group: RuleGroup
     interval_ms: int
     query_offset_ms: int
     runners: tuple[RuleRunner, ...]
-    follows: bool
+    slot_offset_ms: int
     next_ms: int | None = None
     last_ms: int | None = None
     duration_seconds: float = 0.0
@@ -59,9 +56,8 @@ class RuleManager:
         monotonic_seconds: measures durations; it decides nothing.
         external_labels: ``$externalLabels`` of templates.
         external_url: ``$externalURL`` of templates, an absolute URL or empty.
-        default_interval_ms: of groups that state none: the time between collections. Such a group is evaluated
-            at every tick that is at least half of it after the one before, at the time of the tick, so that it sees
-            a collection at once.
+        default_interval_ms: of groups that state none, and the time between collections, which are expected at its
+            multiples.
         default_query_offset_ms: of groups that state none.
         history_size: evaluations remembered for each rule.
     """
@@ -153,7 +149,8 @@ class RuleManager:
         runners = tuple(
             RuleRunner(rule, key, interval_ms, self._context) for rule, key in zip(group.rules, keys, strict=True)
         )
-        return _GroupState(path, group, interval_ms, offset, runners, follows=group.interval_ms is None)
+        slot_offset_ms = _slot_offset_ms(path, group.name, interval_ms, self._default_interval_ms)
+        return _GroupState(path, group, interval_ms, offset, runners, slot_offset_ms)
 
     def _evaluate(self, group: _GroupState, ts_ms: int) -> list[Transition]:
         started = self._context.monotonic_seconds()
@@ -174,9 +171,7 @@ class RuleManager:
 
 def _due_slot(group: _GroupState, ts_ms: int) -> int | None:
     """The time to evaluate the group for, or ``None`` when its next slot is still to come."""
-    if group.follows:
-        return _follow(group, ts_ms)
-    offset = _slot_offset_ms(group)
+    offset = group.slot_offset_ms
     slot = (ts_ms - offset) // group.interval_ms * group.interval_ms + offset
     if group.next_ms is None:
         group.next_ms = slot if slot == ts_ms else slot + group.interval_ms
@@ -187,20 +182,15 @@ def _due_slot(group: _GroupState, ts_ms: int) -> int | None:
     return slot
 
 
-def _follow(group: _GroupState, ts_ms: int) -> int | None:
-    if group.last_ms is not None:
-        elapsed = ts_ms - group.last_ms
-        if elapsed < group.interval_ms / 2:
-            return None
-        group.missed += max(0, round(elapsed / group.interval_ms) - 1)
-    group.next_ms = ts_ms + group.interval_ms
-    return ts_ms
+def _slot_offset_ms(file: str, group: str, interval_ms: int, collect_interval_ms: int) -> int:
+    """Spreads groups over their interval, always the same way for the same file and group.
 
-
-def _slot_offset_ms(group: _GroupState) -> int:
-    """Spreads groups over their interval, always the same way for the same file and group."""
-    digest = hashlib.blake2b("\xff".join(group.identity).encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % group.interval_ms
+    Where collections fit into the interval, every slot is the time of a collection: what was just measured is
+    evaluated at once, and no group waits for the next one.
+    """
+    digest = hashlib.blake2b(f"{file}\xff{group}".encode(errors="surrogatepass"), digest_size=8).digest()
+    step_ms = collect_interval_ms if interval_ms % collect_interval_ms == 0 else 1
+    return int.from_bytes(digest, "big") % (interval_ms // step_ms) * step_ms
 
 
 def _keep_schedule(group: _GroupState, old: _GroupState | None) -> None:

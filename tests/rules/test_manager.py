@@ -13,7 +13,7 @@ from otel_ext.model.labels import METRIC_NAME, Labels
 from otel_ext.rules import GroupStatus, Rule, RuleFile, RuleGroup, RuleHealth, RuleManager
 from tests.support.rule_world import World
 
-T0 = 1_700_000_000_000
+T0 = 1_700_000_040_000  # a whole minute
 SECOND, MINUTE = 1000, 60_000
 
 
@@ -71,11 +71,13 @@ def test_a_group_with_an_interval_runs_at_slots_and_stands_for_the_time_of_the_s
     assert slots(manager(again, group(down(), interval_ms=15 * SECOND)), again, [T0, T0 + MINUTE])[-1] in asked
 
 
-def test_groups_are_spread_over_their_interval() -> None:
+def test_groups_are_spread_over_the_collections_of_their_interval() -> None:
     world = World()
-    rules = manager(world, *(group(down(), name=f"g{number}", interval_ms=MINUTE) for number in range(20)))
+    groups = [group(down(), name=f"g{number}", interval_ms=MINUTE) for number in range(20)]
+    rules = manager(world, *groups, default_interval_ms=5 * SECOND)
     offsets = {ts_ms % MINUTE for ts_ms in slots(rules, world, range(T0, T0 + MINUTE + SECOND, SECOND))}
-    assert len(offsets) == 20
+    assert len(offsets) > 5
+    assert {offset % (5 * SECOND) for offset in offsets} == {0}
 
 
 def test_missed_slots_are_counted_and_skipped() -> None:
@@ -92,13 +94,18 @@ def test_missed_slots_are_counted_and_skipped() -> None:
     assert status.next_evaluation_ms == first + 60 * SECOND
 
 
-def test_a_group_without_an_interval_follows_the_collections() -> None:
+def test_a_group_without_an_interval_runs_with_the_collections() -> None:
     world = World()
     rules = manager(world, group(down()), default_interval_ms=5 * SECOND)
-    assert slots(rules, world, [T0, T0 + 100, T0 + 5100, T0 + 9900]) == [T0, T0 + 5100, T0 + 9900]
-    rules.tick(T0 + 30_000)
-    (status,) = rules.groups()
-    assert (status.missed_evaluations, status.last_evaluation_ms) == (3, T0 + 30_000)
+    assert slots(rules, world, [T0, T0 + 100, T0 + 5100, T0 + 9900, T0 + 10_000]) == [T0, T0 + 5000, T0 + 10_000]
+
+
+def test_an_interval_that_no_collection_fits_is_spread_freely() -> None:
+    world = World()
+    groups = [group(down(), name=f"g{number}", interval_ms=7 * SECOND) for number in range(5)]
+    rules = manager(world, *groups, default_interval_ms=5 * SECOND)
+    asked = slots(rules, world, range(T0, T0 + 8 * SECOND, 100))
+    assert len({ts_ms % (7 * SECOND) for ts_ms in asked}) == 5
 
 
 # ---- recording rules ---------------------------------------------------------------------------------------------
