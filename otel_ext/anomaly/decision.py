@@ -44,10 +44,10 @@ class Decided(NamedTuple):
 class Decision:
     """Open or not, for each series.
 
-    It opens when two of the last three values exceed the threshold on the same side; it closes after ``recovery``
-    values in a row below half the threshold, or after ``accept_after`` values open: the new level is then normal.
-    A series younger than a day needs up to 1.5 times the surprise. From the sixth alarm in a count with a half-life
-    of three days, each further alarm raises that series' own threshold by a quarter.
+    It opens when two of the last three values exceed the threshold on the same side. It closes after ``recovery``
+    values below half the threshold with none above it in between, or after ``accept_after`` values open: the new
+    level is then normal. A series younger than a day needs up to 1.5 times the surprise. From the sixth alarm in a
+    count with a half-life of three days, each further alarm raises that series' own threshold by a quarter.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Decision:
         twice = (sides != 0.0) & ((sides == state["previous"]) | (sides == state["before"]))
         opened = present & ~was_open & twice
         quiet = np.abs(surprise) < thresholds / 2.0
-        state["calm"] = np.where(present & was_open, np.where(quiet, state["calm"] + 1.0, 0.0), state["calm"])
+        state["calm"] = np.where(present & was_open, np.where(sides != 0.0, 0.0, state["calm"] + quiet), state["calm"])
         state["open_for"] = np.where(present & was_open, state["open_for"] + 1.0, state["open_for"])
         accepted = was_open & present & (state["open_for"] >= self._accept_after) & ~quiet
         closed = was_open & ((state["calm"] >= self._recovery) | accepted)

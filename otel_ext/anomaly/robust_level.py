@@ -20,7 +20,10 @@ _TAIL_SURPRISE = 2.0
 _MID_SURPRISE = float(-np.log10(0.5))
 _GAUSS_RATIO = 3.8189
 """99 % quantile over the median of the absolute value of a Gaussian."""
-_MIN_RATIO = 1.5
+_LOG_RATIO = float(np.log(4.5))
+_RATIO_PRIOR = 60.0
+"""The shape of the tail is taken from the data as far as there are more than so many values; before, a little heavier
+than a Gaussian's."""
 _TINY = 1e-12
 
 
@@ -127,9 +130,11 @@ class RobustLevel:
         """Floored median and tail of the absolute residual, and the Weibull power through both."""
         state = self._state
         mid = np.maximum(state["mid"][slots], self._floor(state["level"][slots]))
-        youth = 1.0 + 4.0 / np.maximum(state["age"][slots], 1.0)
-        tail = np.maximum(state["tail"][slots] * youth, mid * _GAUSS_RATIO)
-        power = np.log(_TAIL_SURPRISE / _MID_SURPRISE) / np.log(np.maximum(tail / mid, _MIN_RATIO))
+        age = np.maximum(state["age"][slots], 1.0)
+        tail = np.maximum(state["tail"][slots] * (1.0 + 4.0 / age), mid * _GAUSS_RATIO)
+        believed = age / (age + _RATIO_PRIOR)
+        log_ratio = believed * np.log(tail / mid) + (1.0 - believed) * _LOG_RATIO
+        power = np.log(_TAIL_SURPRISE / _MID_SURPRISE) / log_ratio
         return mid, tail, power
 
     def _remember(self, slots: IndexArray, value: FloatArray) -> None:

@@ -62,7 +62,7 @@ def decode(saved: bytes) -> SavedState:
         with np.load(io.BytesIO(saved), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-    except (zipfile.BadZipFile, OSError, KeyError, EOFError, json.JSONDecodeError) as error:
+    except (zipfile.BadZipFile, OSError, KeyError, EOFError, ValueError) as error:
         raise ValueError(f"saved anomaly state is damaged: {error}") from error
     if header.get("version") != _VERSION:
         raise ValueError(f"saved anomaly state has version {header.get('version')!r}; this one reads {_VERSION}")
