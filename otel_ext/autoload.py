@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from otel_ext.config import load_settings
 from otel_ext.guard import guard
@@ -40,7 +40,7 @@ def post_instrument() -> None:
             keep_last_resort()
 
 
-class OtelExtInstrumentor(BaseInstrumentor):
+class OtelExtInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """The entry point by which a declarative configuration file names us, and the standard off switch.
 
     ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=otel_ext`` keeps otel_ext out.

@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from otel_ext.banner import banner_text, wants_banner
 from otel_ext.config import LoadedSettings, load_settings
 from otel_ext.errors import AlreadyInstalledError
 
@@ -98,6 +99,9 @@ def _start(loaded: LoadedSettings, *, lazy: bool) -> Handle:
         pipeline.state("enabled is false: nothing is measured or evaluated")
         return handle
     _connect(pipeline, attachment, lazy=lazy)
+    if wants_banner(settings, is_terminal=sys.stderr.isatty()) and not lazy:
+        text = banner_text(settings, url=handle.url, created=attachment.created, facts=handle.facts)
+        print(text, file=sys.stderr)  # noqa: T201 (for the person who started it)
     return handle
 
 

@@ -18,7 +18,7 @@ LAYERS = (
     ("engines",),
     ("pipeline",),
     ("attach", "logging_bridge"),
-    ("handle", "web"),
+    ("handle", "web", "banner"),
     ("install",),
     ("autoload", "instrument", "testing"),
     ("cli",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -33,10 +34,7 @@ def test_attributes_of_an_ended_span_are_shared_not_copied() -> None:
 
 
 def test_without_private_attributes_the_public_ones_are_copied() -> None:
-    class Public:
-        attributes = {"a": 1}
-
-    assert sdk_private.span_attributes(Public()) == {"a": 1}
+    assert sdk_private.span_attributes(SimpleNamespace(attributes={"a": 1})) == {"a": 1}
 
 
 def test_tracers_that_were_handed_out_are_found() -> None:
