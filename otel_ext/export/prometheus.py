@@ -7,6 +7,7 @@ Imports model, storage and prometheus-client.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from prometheus_client.samples import Exemplar as ClientExemplar
 
 from otel_ext.model.labels import METRIC_NAME
 from otel_ext.storage.metrics.families import FamilySample, MetricFamily, StoredExemplar
+from otel_ext.storage.metrics.translation import MetricKind, TranslationStrategy, metric_name
 
 __all__ = ["negotiate", "render"]
 
@@ -137,7 +139,8 @@ def _client_metric(family: MetricFamily, escaping: str) -> ClientMetric:
     base = family.name.removesuffix("_total") if kind == "counter" else family.name
     base = base.removesuffix("_info") if kind == "info" else base
     name = openmetrics.escape_metric_name(base, escaping) if escaping != openmetrics.ALLOWUTF8 else base
-    unit = family.unit if family.unit and base.endswith(f"_{family.unit}") else ""
+    unit = _unit(family.unit)
+    unit = unit if unit and base.endswith(f"_{unit}") else ""  # OpenMetrics: a stated unit ends the name
     metric = ClientMetric(name, _text(family.help), kind, unit)
     for sample in _ordered(family.samples, base, kind):
         suffix = sample.name[len(base) :] if sample.name.startswith(base) else ""
@@ -145,6 +148,13 @@ def _client_metric(family: MetricFamily, escaping: str) -> ClientMetric:
         labels = _labels(sample.labels, escaping)
         metric.add_sample(name + suffix, labels, float(sample.value), None, exemplar)
     return metric
+
+
+@functools.lru_cache(maxsize=256)
+def _unit(ucum: str) -> str:
+    """The unit as it stands in metric names: ``seconds`` for ``s``."""
+    named = metric_name("x", ucum, MetricKind.HISTOGRAM, TranslationStrategy.UNDERSCORE_ESCAPING_WITH_SUFFIXES)
+    return named.removeprefix("x").removeprefix("_")
 
 
 def _kind(family: MetricFamily) -> str:

@@ -37,7 +37,8 @@ def build_app(
         mounted: the app is part of another one, whose business the ``Host`` header is. Otherwise, where
             ``settings.http.host`` is a loopback address, foreign ``Host`` headers are refused.
         submit: runs a function on a thread that may be blocked by a user's health check; without it the checks
-            run on the event loop and a hanging one delays every answer.
+            run on the event loop and a hanging one delays every answer. The future must be marked as running
+            before it starts (``set_running_or_notify_cancel``), as executors do.
     """
     hosts = None if mounted else allowed_hosts(source.settings.http.host)
     return Guard(Router(routes(source, submit=submit)), hosts)

@@ -57,7 +57,7 @@ def latency(exemplar: StoredExemplar | None = None) -> MetricFamily:
             sample("latency_seconds_bucket", 2, route="/", le="0.5"),
             sample("latency_seconds_count", 10, route="/"),
         ],
-        unit="seconds",
+        unit="s",
     )
 
 
