@@ -344,3 +344,37 @@ def test_counts_that_go_down_are_refused():
     service = Service().run(2)
     with pytest.raises(ValueError, match="only grow"):
         service.engine.tick(T0 + 3_000, {"checkout": (0, 1)})
+
+
+def test_ticks_at_one_instant_or_before_it_change_nothing_but_the_counts():
+    service = Service().run(60)
+    before = service.engine.status("checkout")
+    service.engine.tick(T0 + 60_000, {"checkout": (before.good + 1, before.total + 2)})
+    service.engine.tick(T0 + 59_000, {"checkout": (before.good + 2, before.total + 3)})
+    status = service.engine.status("checkout")
+    assert (status.good, status.total) == (before.good + 2, before.total + 3)
+    assert service.log == []
+
+
+def test_five_nines_page_on_half_a_second_of_a_hard_outage():
+    service = old_service()
+    service.slo = Slo(name="checkout", objective="99.999")
+    ring = service.engine._tracked[0].ring
+    service.engine = SloEngine([service.slo], service.machine)
+    service.engine._tracked[0].ring = ring
+    onset = service.second
+    assert service.run(3, "1").first("page") == onset + 1
+
+
+def test_a_service_that_only_ever_failed_has_no_good_event_and_overspends_a_thousandfold():
+    status = Service().run(MINUTE, "1").engine.status("checkout")
+    assert (status.good, status.sli, status.budget_remaining) == (0, 0.0, -999.0)
+
+
+def test_a_laptop_that_slept_for_eight_hours_pages_as_fast_as_before():
+    service = Service().run(10 * MINUTE)
+    service.second += 8 * HOUR
+    service.tick()
+    onset = service.second
+    assert 0 < service.run(MINUTE, "1").first("page") - onset - 51.84 <= 1
+    assert service.engine.status("checkout").burn_rates[2].coverage == pytest.approx(60 / HOUR)
