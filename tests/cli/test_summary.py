@@ -73,7 +73,7 @@ def alert(name: str, fired_seconds: float | None, resolved_seconds: float | None
         return None if seconds is None else round(seconds * 1000)
 
     return AlertVerdict(
-        key=name, name=name, source="rule", severity="page", state="firing", summary="",
+        key=name, name=name, subject="", source="rule", severity="page", state="firing", summary="",
         active_at_ms=round((fired_seconds or 0) * 1000), fired_at_ms=ms(fired_seconds),
         resolved_at_ms=ms(resolved_seconds),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_ext.cli.demo.phases import schedule
-from otel_ext.cli.demo.timeline import budget_bar, phase_bar, phase_names, spans, sparkline
+from otel_ext.cli.demo.timeline import budget_bar, budget_text, burn_line, phase_bar, phase_names, spans, sparkline
 
 WIDTHS = st.integers(min_value=8, max_value=200)
 
@@ -31,6 +31,25 @@ def test_a_budget_bar_is_as_wide_as_asked(remaining: float | None, width: int) -
 )
 def test_a_sparkline_is_as_wide_as_asked(points: list[tuple[float, float]], width: int) -> None:
     assert sparkline(points, duration_seconds=90, width=width, top=10.0, style="").cell_len == width
+
+
+@given(
+    points=st.lists(st.tuples(st.floats(min_value=0, max_value=100), st.floats(min_value=0, max_value=1e9))),
+    width=WIDTHS,
+)
+def test_a_chart_of_burn_rates_is_as_wide_as_asked(points: list[tuple[float, float]], width: int) -> None:
+    assert burn_line(points, duration_seconds=90, width=width).cell_len == width
+
+
+def test_burn_rates_grow_by_decades_and_stop_at_now() -> None:
+    drawn = burn_line([(0, 0), (1, 1), (2, 10), (3, 1000), (4, 1e6)], duration_seconds=6, width=6)
+
+    assert drawn.plain == "▁▁▄██ "
+
+
+@pytest.mark.parametrize(("remaining", "text"), [(1.0, "100 % left"), (0.0, "0 % left"), (-1.5, "spent 2.5x")])
+def test_an_overspent_budget_is_told_by_how_often(remaining: float, text: str) -> None:
+    assert budget_text(remaining) == text
 
 
 @given(

@@ -172,6 +172,7 @@ async def _watch(shop: ShopProcess, load: LoadGenerator, state: DemoState, obser
             raise CommandError(f"the shop ended with code {shop.exit_code}:\n{shop.log_tail()}")
         await observer.poll()
         state.elapsed_seconds = load.elapsed_seconds
+        state.note_burn_rates()
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -62,6 +62,7 @@ class Observer:
 
 def slo_verdict(answer: Mapping[str, Any]) -> SloVerdict:
     """From one entry of ``/v1/observability/slos``."""
+    rates = sorted(answer["burn_rates"], key=lambda rate: rate["window_seconds"])
     return SloVerdict(
         name=answer["name"],
         objective=percent(answer["objective"]),
@@ -70,7 +71,7 @@ def slo_verdict(answer: Mapping[str, Any]) -> SloVerdict:
         good=answer["good"],
         total=answer["total"],
         budget_remaining=answer["budget_remaining"],
-        burn_rates=tuple((window(rate["window_seconds"]), rate["burn_rate"]) for rate in answer["burn_rates"]),
+        burn_rates=tuple((window(rate["window_seconds"]), rate["burn_rate"]) for rate in rates),
     )
 
 
@@ -81,7 +82,8 @@ def alert_verdict(answer: Mapping[str, Any]) -> AlertVerdict:
     assert active_at_ms is not None
     return AlertVerdict(
         key=f"{answer['fingerprint']}@{answer['active_at']}",
-        name=_alert_name(answer["name"], answer["labels"]),
+        name=answer["name"],
+        subject=_subject(answer["labels"]),
         source=answer["source"],
         severity=answer["labels"].get("severity", ""),
         state=answer["state"],
@@ -92,20 +94,20 @@ def alert_verdict(answer: Mapping[str, Any]) -> AlertVerdict:
     )
 
 
-def _alert_name(name: str, labels: Mapping[str, str]) -> str:
-    """The name, and of which SLO where many share it."""
-    return f"{name} {labels['slo']}" if "slo" in labels else name
+def _subject(labels: Mapping[str, str]) -> str:
+    """The SLO, or the signal of an operation, that an alert or anomaly is about."""
+    if "slo" in labels:
+        return labels["slo"]
+    return f"{labels.get('span_name', '')} {labels.get('signal', '').replace('_', ' ')}".strip()
 
 
 def anomaly_verdict(answer: Mapping[str, Any]) -> AnomalyVerdict:
     """From one entry of ``/v1/observability/anomalies``."""
     labels = answer["labels"]
-    subject = labels.get("span_name") or labels.get("http_route") or ""
-    signal = labels.get("signal") or answer["metric"] or answer["watch"]
     started_at_ms = _unix_ms(answer["started_at"])
     assert started_at_ms is not None
     return AnomalyVerdict(
-        series=f"{subject} {signal.replace('_', ' ')}".strip(),
+        series=_subject(labels) or answer["metric"] or answer["watch"],
         kind=answer["kind"],
         reason=answer["reason"],
         score=answer["score"] or 0.0,

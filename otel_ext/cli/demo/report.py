@@ -51,6 +51,7 @@ class PlainReporter:
         moments = [
             (moment, name, alert)
             for alert in state.verdicts.ordered_alerts()
+            if alert.source != "anomaly"  # told as what they are
             for name, moment in (
                 ("pending", alert.active_at_ms),
                 ("firing", alert.fired_at_ms),
@@ -61,7 +62,7 @@ class PlainReporter:
         for moment, name, alert in sorted(moments, key=lambda item: item[0]):
             if self._is_new(("alert", alert.key, name, moment)):
                 phase, since = state.since_phase(moment)
-                text = f"{alert.name} {name}, {since:.1f} s into {phase.phase.name}"
+                text = f"{alert.title} {name}, {since:.1f} s into {phase.phase.name}"
                 if name != "resolved" and alert.summary:
                     text += f": {alert.summary}"
                 self._line(state.seconds(moment), "alert", text)
@@ -132,7 +133,7 @@ def _detection_line(detection: Detection) -> Text:
     text = Text.assemble((detection.phase, "bold"), ": ")
     if detection.alert is None or detection.fired_after_seconds is None:
         return text.append("no alert fired", "yellow")
-    text.append(f"{detection.alert.name} fired {detection.fired_after_seconds:.1f} s after the fault")
+    text.append(f"{detection.alert.title} fired {detection.fired_after_seconds:.1f} s after the fault")
     if detection.resolved_after_seconds is not None and detection.resolved_after_seconds >= 0:
         text.append(f", resolved {detection.resolved_after_seconds:.1f} s after it was mended")
     return text

@@ -26,6 +26,13 @@ class DemoState:
     verdicts: Verdicts = field(default_factory=Verdicts)
     elapsed_seconds: float = 0.0
     ended: bool = False
+    burns: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def note_burn_rates(self) -> None:
+        """Add what every SLO burns now, over its shortest window, to its chart."""
+        for slo in self.verdicts.slos:
+            if slo.burn_rates and slo.burn_rates[0][1] is not None:
+                self.burns.setdefault(slo.name, []).append((self.elapsed_seconds, slo.burn_rates[0][1]))
 
     @property
     def duration_seconds(self) -> float:

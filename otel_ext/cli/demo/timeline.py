@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from otel_ext.cli.demo.phases import ScheduledPhase
 
-__all__ = ["budget_bar", "budget_style", "budget_text", "phase_bar", "phase_names", "spans", "sparkline"]
+__all__ = ["budget_bar", "budget_style", "budget_text", "burn_line", "phase_bar", "phase_names", "spans", "sparkline"]
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -100,6 +101,24 @@ def budget_bar(remaining: float | None, width: int) -> Text:
     empty = "grey23" if remaining is None or remaining > 0 else "red"
     text = Text(bar, style)
     text.append("░" * (width - len(bar)), empty)
+    return text
+
+
+def burn_line(points: Iterable[tuple[float, float]], *, duration_seconds: float, width: int) -> Text:
+    """Burn rates on the axis: low and green at 1 and below, from there red and higher, eight steps to 1,000."""
+    highest: dict[int, float] = {}
+    for seconds, burn in points:
+        column = column_of(seconds, duration_seconds, width)
+        highest[column] = max(burn, highest.get(column, 0.0))
+    last = max(highest, default=-1)
+    text = Text()
+    for column, burn in enumerate(_filled_gaps(highest, width)):
+        if column > last:
+            text.append(" ")
+        elif burn <= 1:
+            text.append("▁", "green")
+        else:
+            text.append(_LEVELS[min(7, 1 + int(math.log10(burn) * 7 / 3))], "red")
     return text
 
 

@@ -12,7 +12,7 @@ __all__ = ["AlertVerdict", "AnomalyVerdict", "SloVerdict", "Verdicts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SloVerdict:
-    """How an SLO stands; ``burn_rates`` maps a window (``5m``) to its burn rate."""
+    """How an SLO stands; ``burn_rates`` are pairs of a window (``5m``) and its burn rate, the shortest first."""
 
     name: str
     objective: str
@@ -36,10 +36,11 @@ class SloVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertVerdict:
-    """One alert with the Unix times of its transitions."""
+    """One alert with the Unix times of its transitions; ``subject`` is the SLO or series it is about, if any."""
 
     key: str
     name: str
+    subject: str
     source: str
     severity: str
     state: str
@@ -47,6 +48,11 @@ class AlertVerdict:
     active_at_ms: int
     fired_at_ms: int | None
     resolved_at_ms: int | None
+
+    @property
+    def title(self) -> str:
+        """The name, and what it is about where many alerts share a name."""
+        return f"{self.name} {self.subject}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +67,9 @@ class AnomalyVerdict:
     ended_at_ms: int | None
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """Identity over polls."""
-        return (self.series, self.kind, self.started_at_ms)
+    def key(self) -> tuple[str, int]:
+        """Identity over polls; the kind may change while it lasts."""
+        return (self.series, self.started_at_ms)
 
 
 @dataclass(slots=True)
@@ -72,7 +78,7 @@ class Verdicts:
 
     slos: tuple[SloVerdict, ...] = ()
     alerts: dict[str, AlertVerdict] = field(default_factory=dict)
-    anomalies: dict[tuple[str, str, int], AnomalyVerdict] = field(default_factory=dict)
+    anomalies: dict[tuple[str, int], AnomalyVerdict] = field(default_factory=dict)
     polls: int = 0
     failed_polls: int = 0
 

@@ -13,7 +13,16 @@ from rich.text import Text
 
 from otel_ext.cli.demo.load import quantile
 from otel_ext.cli.demo.state import DemoState
-from otel_ext.cli.demo.timeline import budget_bar, budget_style, budget_text, phase_bar, phase_names, spans, sparkline
+from otel_ext.cli.demo.timeline import (
+    budget_bar,
+    budget_style,
+    budget_text,
+    burn_line,
+    phase_bar,
+    phase_names,
+    spans,
+    sparkline,
+)
 from otel_ext.cli.demo.verdicts import AlertVerdict, AnomalyVerdict, SloVerdict
 
 __all__ = ["STATE_STYLES", "render"]
@@ -37,11 +46,12 @@ class _Frame:
     label: int
     axis: int
     remark: int
+    gauge: int
 
     @classmethod
     def of(cls, width: int) -> _Frame:
-        label, remark = (20, 28) if width < 100 else (28, 34)
-        return cls(label=label, axis=max(MIN_AXIS_WIDTH, width - label - remark - 6), remark=remark)
+        label, remark, gauge = (20, 28, 4) if width < 100 else (30, 34, 8)
+        return cls(label=label, axis=max(MIN_AXIS_WIDTH, width - label - remark - 6), remark=remark, gauge=gauge)
 
     def heading(self, text: str) -> Text:
         rest = self.label + self.axis + self.remark + 2 - len(text)
@@ -137,29 +147,36 @@ def _load(state: DemoState, frame: _Frame) -> list[Text]:
 
 
 def _slos(state: DemoState, frame: _Frame) -> list[Text]:
-    return [_slo_line(slo, frame) for slo in state.verdicts.slos] or [_quiet("waiting for the first verdict")]
+    lines = [_slo_line(state, slo, frame) for slo in state.verdicts.slos]
+    return lines or [_quiet("waiting for the first verdict")]
 
 
-def _slo_line(slo: SloVerdict, frame: _Frame) -> Text:
-    style = STATE_STYLES.get(slo.state, "")
-    label = Text.assemble(("● ", style), slo.name)
-    if slo.budget_remaining is None:
-        return frame.line(label, budget_bar(None, frame.axis), Text("no events yet", "dim"))
-    remark = Text.assemble((budget_text(slo.budget_remaining), budget_style(slo.budget_remaining)))
-    burn = slo.worst_burn
-    if burn is not None:
-        remark.append(f" · burns {burn:.1f}x", "red" if burn >= 1 else "dim")
-    return frame.line(label, budget_bar(slo.budget_remaining, frame.axis), remark)
+def _slo_line(state: DemoState, slo: SloVerdict, frame: _Frame) -> Text:
+    label = Text.assemble(("● ", STATE_STYLES.get(slo.state, "")), slo.name)
+    axis = burn_line(state.burns.get(slo.name, ()), duration_seconds=state.duration_seconds, width=frame.axis)
+    left = slo.budget_remaining
+    remark = budget_bar(left, frame.gauge)
+    remark.append(" ")
+    if left is None:
+        return frame.line(label, axis, remark.append("no events yet", "dim"))
+    remark.append(budget_text(left), budget_style(left))
+    burn = slo.burn_rates[0][1] if slo.burn_rates else None
+    if burn:
+        remark.append(f", burns {burn:,.0f}x", "red" if burn >= 1 else "dim")
+    return frame.line(label, axis, remark)
 
 
 def _alerts(state: DemoState, frame: _Frame) -> list[Text]:
-    return [_alert_line(state, alert, frame) for alert in state.verdicts.ordered_alerts()]
+    """All but the alerts of anomalies, which have lines of their own."""
+    alerts = [alert for alert in state.verdicts.ordered_alerts() if alert.source != "anomaly"]
+    return [_alert_line(state, alert, frame) for alert in alerts]
 
 
 def _alert_line(state: DemoState, alert: AlertVerdict, frame: _Frame) -> Text:
     now = state.elapsed_seconds
     style = STATE_STYLES.get(alert.state, "")
-    label = Text.assemble(({"firing": "▲ ", "pending": "△ "}.get(alert.state, "✔ "), style), alert.name)
+    name = f"{alert.subject} burns" if alert.source == "slo" else alert.name
+    label = Text.assemble(({"firing": "▲ ", "pending": "△ "}.get(alert.state, "✔ "), style), name)
     fired = None if alert.fired_at_ms is None else state.seconds(alert.fired_at_ms)
     ended = now if alert.resolved_at_ms is None else state.seconds(alert.resolved_at_ms)
     parts = [(state.seconds(alert.active_at_ms), ended if fired is None else fired, "░", "yellow")]
@@ -168,16 +185,16 @@ def _alert_line(state: DemoState, alert: AlertVerdict, frame: _Frame) -> Text:
     if alert.resolved_at_ms is not None:
         parts.append((ended, ended, "✔", "green"))
     axis = spans(parts, duration_seconds=state.duration_seconds, width=frame.axis)
-    return frame.line(label, axis, _alert_remark(state, alert))
+    return frame.line(label, axis, _alert_remark(state, alert, frame))
 
 
-def _alert_remark(state: DemoState, alert: AlertVerdict) -> Text:
+def _alert_remark(state: DemoState, alert: AlertVerdict, frame: _Frame) -> Text:
     moment = alert.resolved_at_ms if alert.state == "resolved" else alert.fired_at_ms or alert.active_at_ms
     phase, since = state.since_phase(moment or alert.active_at_ms)
-    return Text.assemble(
-        (alert.state, f"bold {STATE_STYLES.get(alert.state, '')}"),
-        (f" +{max(0.0, since):.1f} s {phase.phase.name}", "dim"),
-    )
+    when = f" {max(0.0, since):.1f} s into {phase.phase.name}"
+    if len(alert.state) + len(when) > frame.remark:
+        when = f" +{max(0.0, since):.1f} s {phase.phase.name}"
+    return Text.assemble((alert.state, f"bold {STATE_STYLES.get(alert.state, '')}"), (when, "dim"))
 
 
 def _anomalies(state: DemoState, frame: _Frame) -> list[Text]:
