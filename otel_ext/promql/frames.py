@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from otel_ext.errors import QueryError
-from otel_ext.model.labels import METRIC_NAME
-from otel_ext.storage.metrics.series_set import EMPTY_SERIES, LabelColumn, SeriesSet
+from otel_ext.storage.metrics.series_set import EMPTY_SERIES, METADATA_LABELS, LabelColumn, SeriesSet
 
 __all__ = ["F64", "I64", "Bool", "Objects", "StepVector", "concat", "drop_marked_names", "empty_vector", "merge_duplicates", "renamed"]
 
@@ -198,13 +197,14 @@ def drop_marked_names(vector: StepVector) -> StepVector:
     if marked is None or not marked.any():
         return merge_duplicates(vector)
     series = vector.series
-    column = series.columns.get(METRIC_NAME)
-    if column is not None:
-        if marked.all():
-            series = series.drop_metric_name()
-        else:
-            codes = np.where(marked, 0, column.codes)
-            series = SeriesSet(series.n, {**series.columns, METRIC_NAME: LabelColumn(column.values, codes)})
+    if marked.all():
+        series = series.drop_metric_name()
+    else:
+        columns = dict(series.columns)
+        for name in METADATA_LABELS:
+            if name in columns:
+                columns[name] = LabelColumn(columns[name].values, np.where(marked, 0, columns[name].codes))
+        series = SeriesSet(series.n, columns)
     return merge_duplicates(
         StepVector(series=series, values=vector.values, present=vector.present, histograms=vector.histograms)
     )

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from otel_ext.model.labels import METRIC_NAME
 from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql.frames import F64, I64, Bool, StepVector
 from otel_ext.promql.function_call import FunctionCall, Implementation, StepResult
 from otel_ext.promql.histogram_rates import histogram_instant_rate, histogram_rate
 from otel_ext.promql.range_functions import MixedWindow, apply_window, mixed_warning, windowed
 from otel_ext.promql.windows import BlockSource, RangeSource, RangeVector, Window
+from otel_ext.storage.metrics.series_set import SeriesSet
 
 __all__ = ["RATES", "Span", "extrapolation_factor"]
 
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 _THRESHOLD = 1.1  # gaps up to this many average distances at the borders are extrapolated over
 
 
@@ -62,7 +65,14 @@ class _Extrapolated:
 
     def __call__(self, call: FunctionCall) -> StepVector:
         ranged = call.range(0)
-        return call.over_steps(ranged, lambda source, end_ms, step: self._step(call, ranged, source, end_ms, step))
+
+        def compute(source: RangeSource, end_ms: int, step: int) -> StepResult:
+            result = self._step(call, ranged, source, end_ms, step)
+            if self.counter:
+                _note_non_counters(call, source, result)
+            return result
+
+        return call.over_steps(ranged, compute)
 
     def _step(
         self, call: FunctionCall, ranged: RangeVector, source: RangeSource, end_ms: int, step: int
@@ -212,6 +222,31 @@ class _Instant:
         if difference is None or not self.rate:
             return difference
         return difference.divided((newest_ms - older_ms) / 1000.0)
+
+
+def _note_non_counters(call: FunctionCall, source: RangeSource, result: StepResult) -> None:
+    """An info for float results of metrics whose names do not look like counters."""
+    suspects = source.series.memo("not named like counters", lambda: _unlike_counters(source.series))
+    if not suspects.any():
+        return
+    _, present, histograms = result
+    floats = suspects if present is None else suspects & present
+    if histograms is not None:
+        floats = floats & (histograms == None)  # noqa: E711  elementwise
+    if floats.any():
+        name = source.series.label(int(floats.argmax()), METRIC_NAME)
+        call.annotations.info(
+            f"metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {name!r}"
+        )
+
+
+def _unlike_counters(series: SeriesSet) -> Bool:
+    column = series.columns.get(METRIC_NAME)
+    if column is None:
+        return np.zeros(series.n, dtype=np.bool_)
+    unlike = np.array([bool(name) and not name.endswith(_COUNTER_SUFFIXES) for name in column.values])
+    found: Bool = unlike[column.codes]
+    return found
 
 
 RATES: Mapping[str, Implementation] = {

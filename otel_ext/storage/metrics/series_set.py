@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from otel_ext.model.labels import METRIC_NAME, Labels
 
-__all__ = ["EMPTY_SERIES", "UNLABELLED", "LabelColumn", "SeriesSet", "shared_keys"]
+__all__ = ["EMPTY_SERIES", "METADATA_LABELS", "UNLABELLED", "LabelColumn", "SeriesSet", "shared_keys"]
 
 Codes = npt.NDArray[np.int64]
 Index = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 _MEMO_LIMIT = 256
+METADATA_LABELS = (METRIC_NAME, "__type__", "__unit__")
 
 
 class LabelColumn(NamedTuple):
@@ -128,8 +129,8 @@ class SeriesSet:
         return SeriesSet(self.n, {**self.columns, name: LabelColumn(tuple(dictionary), codes)})
 
     def drop_metric_name(self) -> SeriesSet:
-        """The same series without ``__name__``."""
-        return self.without(METRIC_NAME)
+        """The same series without ``__name__`` and the labels that describe the metric of that name."""
+        return self.without(*METADATA_LABELS)
 
     def group(self, names: tuple[str, ...], *, without: bool) -> tuple[SeriesSet, Index]:
         """Distinct groups in order of first appearance, and the group number of each series."""
