@@ -18,6 +18,7 @@ from otel_ext.cli.demo.timeline import budget_text
 __all__ = ["PlainReporter", "print_summary"]
 
 STATUS_EVERY_SECONDS = 10.0
+SHORT_SECONDS = 60.0
 
 
 class PlainReporter:
@@ -106,6 +107,10 @@ def print_summary(console: Console, state: DemoState, comparisons: Sequence[Comp
     console.print(Padding(verdict, (0, 0, 1, 2)))
     for detection in detections(state):
         console.print(Padding(_detection_line(detection), (0, 0, 0, 2)))
+    if state.duration_seconds < SHORT_SECONDS:
+        console.print(
+            Padding(Text("alerts need a longer demo: the windows are 10 to 15 s, try 90s", "dim"), (0, 0, 0, 2))
+        )
     console.print(Padding(_next_steps(), (1, 0, 1, 2)))
 
 

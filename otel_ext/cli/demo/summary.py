@@ -34,7 +34,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """The first alert that fired in a phase with a fault; times in seconds since the phase began."""
+    """The first alert to fire of those that became active in a phase with a fault.
+
+    ``fired_after_seconds`` is since the phase began, ``resolved_after_seconds`` since it ended.
+    """
 
     phase: str
     alert: AlertVerdict | None
@@ -102,7 +105,7 @@ def _detection(state: DemoState, item: ScheduledPhase, alerts: Sequence[AlertVer
     fired = [
         (state.seconds(alert.fired_at_ms), alert)
         for alert in alerts
-        if alert.fired_at_ms is not None and item.start_seconds <= state.seconds(alert.fired_at_ms) < item.end_seconds
+        if alert.fired_at_ms is not None and item.start_seconds <= state.seconds(alert.active_at_ms) < item.end_seconds
     ]
     if not fired:
         return Detection(phase=item.phase.name, alert=None, fired_after_seconds=None, resolved_after_seconds=None)

@@ -50,7 +50,7 @@ class _Frame:
 
     @classmethod
     def of(cls, width: int) -> _Frame:
-        label, remark, gauge = (20, 28, 4) if width < 100 else (30, 34, 8)
+        label, remark, gauge = (30, 34, 8) if width >= 116 else (24, 30, 6) if width >= 96 else (20, 28, 4)
         return cls(label=label, axis=max(MIN_AXIS_WIDTH, width - label - remark - 6), remark=remark, gauge=gauge)
 
     def heading(self, text: str) -> Text:
