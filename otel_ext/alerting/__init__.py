@@ -5,5 +5,6 @@ Imports the vocabulary and errors alone.
 """
 
 from otel_ext.alerting.machine import RESOLVED_RETENTION_MS, AlertMachine
+from otel_ext.alerting.state_file import load_state, save_state
 
-__all__ = ["RESOLVED_RETENTION_MS", "AlertMachine"]
+__all__ = ["RESOLVED_RETENTION_MS", "AlertMachine", "load_state", "save_state"]

@@ -7,7 +7,7 @@ Imports the vocabulary, errors and its own codec.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from otel_ext.alerting import codec
@@ -45,7 +45,13 @@ class AlertMachine:
         self._sorted: tuple[Mapping[str, tuple[Alert, ...]], tuple[Alert, ...]] = (self._published, ())
 
     def observe(
-        self, rule: AlertRule, active: Sequence[ActiveAlert], ts_ms: int, *, limit: int = 0
+        self,
+        rule: AlertRule,
+        active: Sequence[ActiveAlert],
+        ts_ms: int,
+        *,
+        limit: int = 0,
+        keep: Collection[Labels] = (),
     ) -> tuple[Transition, ...]:
         """Take one evaluation of ``rule``: ``active`` are all label sets for which its condition holds.
 
@@ -55,6 +61,7 @@ class AlertMachine:
 
         Args:
             limit: the most pending and firing alerts the rule may have; 0 is no limit.
+            keep: label sets (with ``alertname``) of which nothing is known now: not active, yet left as they are.
 
         Raises:
             AlertError: two elements have one label set (nothing is changed), or more than ``limit`` alerts are
@@ -62,7 +69,7 @@ class AlertMachine:
         """
         fresh = _by_identity(rule, active)
         state = self._state_of(rule)
-        transitions = [*self._take(state, fresh, ts_ms), *self._miss(state, fresh, ts_ms)]
+        transitions = [*self._take(state, fresh, ts_ms), *self._miss(state, {*fresh, *keep}, ts_ms)]
         count = sum(alert.state is not AlertState.RESOLVED for alert in state.alerts.values())
         if limit and count > limit:
             self._rules.pop(rule.key)
@@ -160,10 +167,10 @@ class AlertMachine:
             if alert.state is not previous:
                 yield Transition(alert=alert, previous=previous, ts_ms=ts_ms, reason=_why(alert, previous))
 
-    def _miss(self, state: _RuleState, fresh: Mapping[Labels, ActiveAlert], ts_ms: int) -> Iterable[Transition]:
+    def _miss(self, state: _RuleState, present: Collection[Labels], ts_ms: int) -> Iterable[Transition]:
         """Label sets whose condition does not hold: drop, keep firing, resolve."""
         for labels, alert in list(state.alerts.items()):
-            if labels in fresh or ts_ms < state.unconfirmed.get(labels, ts_ms):
+            if labels in present or ts_ms < state.unconfirmed.get(labels, ts_ms):
                 continue
             if alert.state is AlertState.RESOLVED:
                 continue

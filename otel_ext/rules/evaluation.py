@@ -15,6 +15,7 @@ from otel_ext.alerting import AlertMachine
 from otel_ext.errors import OtelExtError, RuleError
 from otel_ext.model.alerts import ActiveAlert, Alert, AlertRule, AlertSource, AlertState, Transition
 from otel_ext.model.labels import METRIC_NAME, Labels
+from otel_ext.rules.keeping import alerts_to_keep
 from otel_ext.rules.model import Rule
 from otel_ext.rules.ports import AppendFunc, MarkStaleFunc, QueryFunc, SampleLike, samples_of
 from otel_ext.rules.status import RuleEvaluation, RuleHealth, RuleStatus
@@ -140,7 +141,9 @@ class RuleRunner:
             keep_firing_for_ms=self.rule.keep_firing_for_ms,
             interval_ms=self._interval_ms,
         )
-        transitions = machine.observe(rule, active, ts_ms, limit=limit)
+        live = [alert for alert in machine.for_rule(self.key) if alert.state in _LISTED]
+        keep = alerts_to_keep(self.rule, live, active, self._context.query, ts_ms - query_offset_ms)
+        transitions = machine.observe(rule, active, ts_ms, limit=limit, keep=keep)
         alerts = [alert for alert in machine.for_rule(self.key) if alert.state in _LISTED]
         series = tuple(item for alert in alerts for item in _alert_series(alert))
         return _Output(series, transitions, _describe(alerts, transitions))

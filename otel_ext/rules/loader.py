@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from otel_ext.errors import QueryError, RuleError
+from otel_ext.rules.extras import with_extras
 from otel_ext.rules.model import Rule, RuleFile, RuleGroup, RuleProblem
 from otel_ext.rules.template import TemplateError, check_template
 from otel_ext.rules.yaml_nodes import Fields, Reader, compose
@@ -25,7 +26,7 @@ _RULE_FIELDS = ("record", "alert", "expr", "for", "keep_firing_for", "labels", "
 
 
 def load_rule_file(path: str | Path, *, parse: ParseFunc) -> RuleFile:
-    """Read and check one rule file.
+    """Read and check one rule file, with the additions of ``<path>.extras`` when there is one.
 
     Raises:
         RuleError: it cannot be read, or it has problems; the message lists every one with file, line, group and
@@ -36,7 +37,7 @@ def load_rule_file(path: str | Path, *, parse: ParseFunc) -> RuleFile:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RuleError(f"{path}: cannot read the rule file: {reason}") from error
-    return load_rule_text(text, path=str(path), parse=parse)
+    return with_extras(load_rule_text(text, path=str(path), parse=parse), parse=parse)
 
 
 def load_rule_text(text: str, *, path: str, parse: ParseFunc) -> RuleFile:

@@ -37,7 +37,8 @@ class Rule:
     """One recording rule (``record``) or alerting rule (``alert``); the other of the two names is empty.
 
     ``expr`` is the text as written. ``labels`` are the group's labels with the rule's own over them; an empty
-    value removes the label from the result. ``line`` is where the rule starts.
+    value removes the label from the result. ``line`` is where the rule starts. ``recovery`` and
+    ``keep_state_on_missing_data`` are our own additions, from a file beside the rule file.
     """
 
     record: str = ""
@@ -48,6 +49,8 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=_nothing)
     annotations: Mapping[str, str] = field(default_factory=_nothing)
     line: int = 0
+    recovery: str = ""
+    keep_state_on_missing_data: bool = False
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from otel_ext.errors import QueryError
 from otel_ext.model.labels import EMPTY_LABELS, Labels
+from otel_ext.promql import Expr
 
 __all__ = ["AppendFunc", "InstantResult", "MarkStaleFunc", "QueryFunc", "RuleSample", "samples_of"]
 
@@ -33,8 +34,8 @@ class InstantResult(Protocol):
     def warnings(self) -> Sequence[str]: ...
 
 
-QueryFunc = Callable[[str, int], InstantResult]
-"""Evaluates a PromQL expression at a time in Unix milliseconds; raises :class:`otel_ext.errors.QueryError`."""
+QueryFunc = Callable[[str | Expr, int], InstantResult]
+"""Evaluates a PromQL expression (text or tree) at a time in Unix milliseconds; raises ``QueryError``."""
 
 AppendFunc = Callable[[int, Sequence[tuple[Labels, float]]], object]
 """Writes samples at a time in Unix milliseconds; the next query must see them."""

@@ -145,7 +145,7 @@ class _Loader:
             rule_files=tuple(self.reader.scalar(item, "a rule file") for item in fields.items("rule_files")),
             evaluation_interval_ms=interval_ms,
             group_eval_order=order,
-            fuzzy_compare=fields.read("fuzzy_compare", _boolean, default=False),
+            fuzzy_compare=fields.boolean("fuzzy_compare"),
             tests=tuple(self._test(item, interval_ms) for item in fields.items("tests")),
         )
 
@@ -205,12 +205,6 @@ class _Loader:
             histogram = self._parsed(fields, "histogram", parse_histogram, NativeHistogram())
             return ExpectedSample(labels=labels, value=histogram)
         return ExpectedSample(labels=labels, value=fields.read("value", _number, 0.0))
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(f"must be true or false, not {text!r}")
-    return text.lower() == "true"
 
 
 def _number(text: str) -> float:

@@ -159,6 +159,16 @@ class Fields:
 
         return self.read(name, convert, 0)
 
+    def boolean(self, name: str) -> bool:
+        """``true`` or ``false``, false when absent."""
+
+        def convert(text: str) -> bool:
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"must be true or false, not {text!r}")
+            return text.lower() == "true"
+
+        return self.read(name, convert, default=False)
+
     def duration_ms(self, name: str) -> int | None:
         """A Prometheus duration, ``None`` when absent."""
         return self.read(name, lambda text: int(parse_duration_ms(text)), None)

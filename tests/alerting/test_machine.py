@@ -265,3 +265,13 @@ def test_any_history_gives_what_a_replay_of_it_gives(
         assert {name for name, state in told.items() if state == "firing"} == {
             name for name, value in got.items() if value[0] == "firing"
         }
+
+
+def test_what_is_kept_changes_neither_state_nor_value() -> None:
+    machine = AlertMachine()
+    machine.observe(rule(), active("a", "b"), T0)
+    kept = Labels(alertname="Down", instance="a")
+    (resolved,) = machine.observe(rule(), [], T0 + MINUTE, keep={kept})
+    assert resolved.alert.labels["instance"] == "b"
+    assert states(machine) == {"a": "firing", "b": "resolved"}
+    assert machine.for_rule("rule/a")[0].updated_at_ms == T0
