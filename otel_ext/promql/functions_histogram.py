@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otel_ext.model.labels import METRIC_NAME
 from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql.annotations import Annotations
 from otel_ext.promql.classic_histograms import BucketMatrix, bucket_matrix, classic_fraction, classic_quantile
@@ -51,7 +50,7 @@ def _make_buckets(series: SeriesSet) -> _Buckets:
         uppers = table[column.codes]
         used = set(column.codes.tolist())
         bad = tuple(value for code, value in enumerate(column.values) if bounds[code] is None and code in used)
-    groups, codes = series.without(METRIC_NAME, _LE).group((), without=True)
+    groups, codes = series.without(_LE).group((), without=True)
     return _Buckets(groups=groups, codes=codes, uppers=uppers, bad=bad)
 
 
@@ -72,7 +71,7 @@ def _both_kinds(call: FunctionCall, vector: StepVector, classic: Classic, native
         floats &= ~np.isnan(buckets.uppers)[None, :]
         if native_mask.any():
             collisions = _collisions(call.annotations, buckets.codes, floats, native_mask)
-        parts.append(_classic(call, vector, buckets, floats & ~collisions, classic))
+        parts.append(_classic(vector, buckets, floats & ~collisions, classic))
     if native_mask.any():
         parts.append(_native(vector, native_mask & ~collisions, native))
     return call.renamed(concat(parts, vector.steps))
@@ -98,9 +97,7 @@ def _collisions(annotations: Annotations, codes: I64, floats: Bool, natives: Boo
     return found
 
 
-def _classic(
-    call: FunctionCall, vector: StepVector, buckets: _Buckets, mask: Bool, compute: Classic
-) -> StepVector:
+def _classic(vector: StepVector, buckets: _Buckets, mask: Bool, compute: Classic) -> StepVector:
     groups = buckets.groups.n
     values = np.full((vector.steps, groups), np.nan)
     present = np.zeros((vector.steps, groups), dtype=np.bool_)
@@ -112,16 +109,8 @@ def _classic(
         present[step, codes] = True
         matrix = bucket_matrix(buckets.uppers[at], codes, vector.values[step, at], groups)
         values[step] = compute(step, matrix)
-    result = StepVector(series=_group_series(call, vector, buckets), values=values, present=present)
+    result = StepVector(series=buckets.groups, values=values, present=present)
     return result.take(np.flatnonzero(present.any(axis=0)).astype(np.int64))
-
-
-def _group_series(call: FunctionCall, vector: StepVector, buckets: _Buckets) -> SeriesSet:
-    if not call.delayed:
-        return buckets.groups
-    first = np.zeros(buckets.groups.n, dtype=np.int64)
-    first[buckets.codes[::-1]] = np.arange(vector.series.n)[::-1]
-    return vector.series.without(_LE).take(first)
 
 
 def _native(vector: StepVector, mask: Bool, compute: Native) -> StepVector:

@@ -16,6 +16,7 @@ from otel_ext.model.labels import METRIC_NAME, Labels
 from otel_ext.promql.binary import unlabelled
 from otel_ext.promql.frames import F64, Bool, StepVector, empty_vector
 from otel_ext.promql.function_call import FunctionCall, Implementation
+from otel_ext.promql.go_strings import is_label_name
 from otel_ext.promql.nodes import Expr, MatrixSelector, VectorSelector, unwrap_parens
 from otel_ext.storage.metrics.matchers import MatchType, compile_re2
 from otel_ext.storage.metrics.series_set import SeriesSet
@@ -77,13 +78,8 @@ def _label_join(call: FunctionCall) -> StepVector:
 
 
 def _check_label_name(call: FunctionCall, name: str, role: str) -> None:
-    try:
-        name.encode()
-        valid = bool(name)
-    except UnicodeEncodeError:
-        valid = False
-    if not valid:
-        raise QueryError(f"invalid {role} label name in {call.name}(): {name!r}")
+    if not is_label_name(name):
+        raise QueryError(f"invalid {role} label name in {call.name}(): {name}")
 
 
 def _with_label(vector: StepVector, name: str, values: Sequence[str], changed: Sequence[bool]) -> StepVector:

@@ -174,12 +174,8 @@ class _Extrapolated:
             start_ms=window.start_ms,
             end_ms=window.end_ms,
         )
-        oldest = window.histograms[0][1]
-        factor = float(
-            extrapolation_factor(
-                span, first=float(oldest.count), change=float(change.count), counter=self.counter
-            )
-        )
+        # unlike floats, histograms are extrapolated beyond their zero point (as in the reference version)
+        factor = float(extrapolation_factor(span, first=0.0, change=0.0, counter=False))
         if self.per_second:
             factor /= (window.end_ms - window.start_ms) / 1000.0
         return change.scaled(factor).compacted()

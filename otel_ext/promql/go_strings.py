@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["unquote"]
+__all__ = ["bytes_marked", "bytes_restored", "is_label_name", "quoted", "unquote"]
+
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`|#[^\n]*', re.DOTALL)
+_HIGH_BYTE = re.compile(r"\\(?:x[89a-fA-F]|[23][0-7]{2})")
+_MARKS = 0x10FE00  # private use: byte 0x80 + n stands as this + n where the parser must not take it for a character
 
 _SIMPLE = {
     "a": b"\a", "b": b"\b", "f": b"\f", "n": b"\n", "r": b"\r", "t": b"\t", "v": b"\v", "\\": b"\\", "'": b"'",
@@ -42,3 +46,38 @@ def _escaped(match: re.Match[str]) -> bytes:
     if simple not in _SIMPLE:
         raise ValueError(f"unknown escape \\{simple} in a string")
     return _SIMPLE[simple]
+
+
+def bytes_marked(expr: str) -> str:
+    """An expression whose byte escapes (``\\xc5``) are replaced so that a parser of characters keeps them apart.
+
+    promql-parser takes ``\\xc5`` for the character U+00C5, where Go means the byte.
+    """
+    return _LITERAL.sub(_marked, expr) if _HIGH_BYTE.search(expr) else expr
+
+
+def _marked(match: re.Match[str]) -> str:
+    literal = match.group(0)
+    if literal[0] in "`#" or not _HIGH_BYTE.search(literal):
+        return literal
+    text = "".join(chr(_MARKS + ord(c) - 0xDC80) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in unquote(literal))
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{quoted}"'
+
+
+def bytes_restored(text: str) -> str:
+    """The text with marked bytes as surrogate escapes, which is how this package writes bytes that are not UTF-8."""
+    if not any(_MARKS <= ord(character) < _MARKS + 128 for character in text):
+        return text
+    return "".join(chr(0xDC80 + ord(c) - _MARKS) if _MARKS <= ord(c) < _MARKS + 128 else c for c in text)
+
+
+def is_label_name(name: str) -> bool:
+    """Whether this is a label name: not empty, valid UTF-8."""
+    return bool(name) and not any(0xD800 <= ord(character) <= 0xDFFF for character in name)
+
+
+def quoted(text: str) -> str:
+    """Go's ``%q``: in double quotes, bytes that are not UTF-8 as ``\\x..``."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + "".join(f"\\x{ord(c) - 0xDC00:02x}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in escaped) + '"'

@@ -16,6 +16,7 @@ import promql_parser
 
 from otel_ext.errors import QueryError
 from otel_ext.model.labels import METRIC_NAME
+from otel_ext.promql.go_strings import bytes_marked, bytes_restored
 from otel_ext.promql.nodes import (
     AggregateExpr,
     At,
@@ -62,7 +63,7 @@ _DURATION_EXPRESSION = re.compile(r"\[[^\]\"'`]*[-+*/^%(][^\]]*\]|offset\s*[-+]?
 def parse(expr: str) -> Expr:
     """The checked tree of a PromQL expression; QueryError names the expression and the cause."""
     try:
-        parsed = promql_parser.parse(expr)
+        parsed = promql_parser.parse(bytes_marked(expr))
         converted = _Converter(expr).convert(parsed)
     except QueryError:
         raise
@@ -99,7 +100,7 @@ class _Converter:
         return NumberLiteral(value=float(node.val))
 
     def _StringLiteral(self, node: Any) -> Expr:  # noqa: N802
-        return StringLiteral(value=node.val)
+        return StringLiteral(value=bytes_restored(node.val))
 
     def _ParenExpr(self, node: Any) -> Expr:  # noqa: N802
         return ParenExpr(expr=self.convert(node.expr))
@@ -110,8 +111,8 @@ class _Converter:
     def _VectorSelector(self, node: Any) -> VectorSelector:  # noqa: N802
         if node.matchers.or_matchers:
             raise self._error("'or' between matchers is not PromQL; use a regular expression: {job=~\"api|web\"}")
-        matchers = [Matcher(_MATCH_TYPES[str(m.op)], m.name, m.value) for m in node.matchers.matchers]
-        name = node.name or ""
+        matchers = [Matcher(_MATCH_TYPES[str(m.op)], bytes_restored(m.name), bytes_restored(m.value)) for m in node.matchers.matchers]
+        name = bytes_restored(node.name or "")
         if name:
             matchers.insert(0, Matcher(MatchType.EQUAL, METRIC_NAME, name))
         else:
