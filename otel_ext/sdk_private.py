@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 __all__ = [
@@ -21,22 +20,53 @@ __all__ = [
     "renew_export_lock",
     "replace_exporter",
     "signal_pipelines",
-    "span_attributes",
+    "span_parts",
     "tracers",
 ]
 
-_NO_ATTRIBUTES: Mapping[str, Any] = MappingProxyType({})
+def span_parts(span: Any) -> tuple[Any, ...]:
+    """The raw parts of an *ended* span, read without a property call and shared, not copied (8 µs saved a span).
 
-
-def span_attributes(span: Any) -> Mapping[str, Any]:
-    """The attribute dict of an *ended* span, shared and not copied (3 to 4 µs saved a span).
-
-    An ended span's attributes are frozen by the SDK. Falls back to a copy through the public property.
+    Returns trace id, span id, parent span id or ``None``, kind (API number), start and end (ns), status code (OTLP
+    number), status description, attributes, events, links, sampled. An ended span is frozen by the SDK, so its
+    attribute dict may be shared. Falls back to the public properties.
     """
-    inner = getattr(getattr(span, "_attributes", None), "_dict", None)
-    if type(inner) is dict:
-        return inner
-    return dict(span.attributes or _NO_ATTRIBUTES)
+    try:
+        context, parent, status = span._context, span._parent, span._status
+        return (
+            context[0],
+            context[1],
+            None if parent is None else parent[1],
+            span._kind._value_,
+            span._start_time,
+            span._end_time,
+            status._status_code._value_,
+            status._description,
+            span._attributes._dict,
+            span._events._dq,
+            span._links._dq,
+            context[3] & 1,
+        )
+    except (AttributeError, IndexError, TypeError):
+        return _public_span_parts(span)
+
+
+def _public_span_parts(span: Any) -> tuple[Any, ...]:
+    context, parent, status = span.context, span.parent, span.status
+    return (
+        context.trace_id,
+        context.span_id,
+        None if parent is None else parent.span_id,
+        span.kind.value,
+        span.start_time,
+        span.end_time,
+        status.status_code.value,
+        status.description,
+        dict(span.attributes or {}),
+        span.events,
+        span.links,
+        int(context.trace_flags.sampled),
+    )
 
 
 def tracers(provider: Any) -> tuple[Any, ...]:

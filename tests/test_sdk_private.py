@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics.export import MetricsData as SdkMetricsData
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import Status, StatusCode
 
 from otel_ext import sdk_private
 from otel_ext.model import metrics as model
@@ -23,18 +24,24 @@ def ended_span() -> ReadableSpan:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    provider.get_tracer("app").start_span("x", attributes={"a": 1}).end()
+    span = provider.get_tracer("app").start_span("x", attributes={"a": 1})
+    span.set_status(Status(StatusCode.ERROR, "boom"))
+    span.end()
     return exporter.get_finished_spans()[0]
 
 
-def test_attributes_of_an_ended_span_are_shared_not_copied() -> None:
+def test_the_parts_of_an_ended_span_are_the_public_ones_shared_not_copied() -> None:
     span = ended_span()
-    assert sdk_private.span_attributes(span) is sdk_private.span_attributes(span)
-    assert sdk_private.span_attributes(span) == {"a": 1}
+    assert sdk_private.span_parts(span)[:9] == sdk_private._public_span_parts(span)[:9]
+    assert sdk_private.span_parts(span)[8] is sdk_private.span_parts(span)[8], "the private way does not copy"
+    assert sdk_private.span_parts(span)[8] == {"a": 1}
 
 
-def test_without_private_attributes_the_public_ones_are_copied() -> None:
-    assert sdk_private.span_attributes(SimpleNamespace(attributes={"a": 1})) == {"a": 1}
+def test_a_span_without_the_private_members_is_read_by_its_public_ones() -> None:
+    span = ended_span()
+    names = ("context", "parent", "status", "kind", "start_time", "end_time", "attributes", "events", "links")
+    public = SimpleNamespace(**{name: getattr(span, name) for name in names})
+    assert sdk_private.span_parts(public)[:9] == sdk_private.span_parts(span)[:9]
 
 
 def test_tracers_that_were_handed_out_are_found() -> None:

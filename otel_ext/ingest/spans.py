@@ -11,17 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_ext.guard import report
 from otel_ext.model.spans import SpanEvent, SpanLink, SpanRecord
-from otel_ext.sdk_private import span_attributes
+from otel_ext.sdk_private import span_parts
 
 __all__ = ["LocalSpanProcessor", "SpanConverter"]
-
-_KINDS = {kind: kind.value + 1 for kind in SpanKind}  # OTLP counts from UNSPECIFIED = 0
-_STATUS = {StatusCode.UNSET: 0, StatusCode.OK: 1, StatusCode.ERROR: 2}
-_SAMPLED = 1
 
 
 class LocalSpanProcessor(SpanProcessor):
@@ -83,40 +78,34 @@ class SpanConverter:
 
     def to_record(self, span: ReadableSpan) -> SpanRecord:
         """One ended span as a tuple; attributes are shared with the span, which the SDK froze."""
-        context = span.context
-        parent = span.parent
-        status = span.status
+        parts = span_parts(span)
+        trace_id, span_id, parent_id, kind, start, end, status, message, attributes, events, links, sampled = parts
+        resource = span.resource
+        if resource is not self._resource:
+            self._resource, self._resource_attributes = resource, dict(resource.attributes)
         scope = span.instrumentation_scope
-        if span.resource is not self._resource:
-            self._resource, self._resource_attributes = span.resource, dict(span.resource.attributes)
         return SpanRecord(
-            context.trace_id,
-            context.span_id,
-            None if parent is None else parent.span_id,
+            trace_id,
+            span_id,
+            parent_id,
             span.name,
-            _KINDS.get(span.kind, 0),
-            span.start_time or 0,
-            span.end_time or 0,
-            _STATUS.get(status.status_code, 0),
-            status.description,
-            span_attributes(span),
-            _events(span),
-            _links(span),
+            kind + 1,  # OTLP counts from UNSPECIFIED = 0, the API from INTERNAL = 0
+            start or 0,
+            end or 0,
+            status,
+            message,
+            attributes,
+            _events(events) if events else (),
+            _links(links) if links else (),
             self._resource_attributes,
             "" if scope is None else scope.name,
-            bool(context.trace_flags & _SAMPLED),
+            sampled == 1,
         )
 
 
-def _events(span: ReadableSpan) -> Sequence[SpanEvent]:
-    events = span.events
-    if not events:
-        return ()
+def _events(events: Sequence[Any]) -> Sequence[SpanEvent]:
     return tuple(SpanEvent(e.name, e.timestamp, dict(e.attributes or {})) for e in events)
 
 
-def _links(span: ReadableSpan) -> Sequence[SpanLink]:
-    links = span.links
-    if not links:
-        return ()
+def _links(links: Sequence[Any]) -> Sequence[SpanLink]:
     return tuple(SpanLink(k.context.trace_id, k.context.span_id, dict(k.attributes or {})) for k in links)
