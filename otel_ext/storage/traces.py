@@ -75,16 +75,14 @@ class TraceStats:
     oldest_ms: int | None
 
 
-class _Entry:
-    """Spans of one trace while they gather; mutated under the store's lock only."""
+class _Entry(list[SpanRecord]):
+    """Spans of one trace while they gather (one object a trace, not two); mutated under the store's lock only."""
 
-    __slots__ = ("bytes_used", "spans", "truncated", "updated_ms")
+    __slots__ = ("bytes_used", "truncated", "updated_ms")
 
-    def __init__(self) -> None:
-        self.spans: list[SpanRecord] = []
-        self.bytes_used = _TRACE_BYTES
-        self.truncated = 0
-        self.updated_ms = 0
+    bytes_used: int
+    truncated: int
+    updated_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +134,20 @@ class TraceStore:
     def append(self, spans: Sequence[SpanRecord], ts_ms: int) -> None:
         """Add ended spans at Unix time ``ts_ms``; called by the pipeline thread."""
         with self._lock:
+            added = 0
             for span in spans:
-                self._add(span, ts_ms)
+                entry = self._entry(span.trace_id, ts_ms)
+                size = _estimate(span)
+                if entry.bytes_used + size > self._max_trace_bytes:
+                    entry.truncated += 1
+                    continue
+                entry.append(span)
+                entry.bytes_used += size
+                self._bytes += size
+                self._index(span)
+                added += 1
+            self._spans += added
+            self._spans_dropped += len(spans) - added
             self._seen += len(spans)
             self._evict(ts_ms)
 
@@ -151,7 +161,7 @@ class TraceStore:
             entry = self._traces.get(key)
             if entry is None:
                 return None
-            spans, truncated = tuple(entry.spans), entry.truncated
+            spans, truncated = tuple(entry), entry.truncated
         return _build_trace(key, spans, truncated)
 
     def search(
@@ -189,7 +199,7 @@ class TraceStore:
         for trace_id, entry in self._candidates(service, operation):
             if len(found) >= limit:
                 break
-            spans = tuple(entry.spans)
+            spans = tuple(entry)
             if _matches(query, spans):
                 found.append(_summarise(trace_id, spans))
         return found
@@ -219,24 +229,20 @@ class TraceStore:
                 oldest_ms=oldest,
             )
 
-    def _add(self, span: SpanRecord, ts_ms: int) -> None:
-        trace_id = span.trace_id
+    def _entry(self, trace_id: int, ts_ms: int) -> _Entry:
+        """The spans of a trace, moved behind all others when they were last added to at another time."""
         entry = self._traces.get(trace_id)
         if entry is None:
             entry = self._traces[trace_id] = _Entry()
+            entry.bytes_used = _TRACE_BYTES
+            entry.truncated = 0
             self._bytes += _TRACE_BYTES
-        else:
+        elif entry.updated_ms != ts_ms:
             self._traces.move_to_end(trace_id)
         entry.updated_ms = ts_ms
-        size = _estimate(span)
-        if entry.bytes_used + size > self._max_trace_bytes:
-            entry.truncated += 1
-            self._spans_dropped += 1
-            return
-        entry.spans.append(span)
-        entry.bytes_used += size
-        self._bytes += size
-        self._spans += 1
+        return entry
+
+    def _index(self, span: SpanRecord) -> None:
         if span.resource is not self._last_resource:
             self._last_resource = span.resource
             self._last_service = _service(span)
@@ -246,30 +252,28 @@ class TraceStore:
         holders = by_name.get(span.name)
         if holders is None:
             holders = by_name[span.name] = {}
-        holders[trace_id] = None
+        holders[span.trace_id] = None
 
     def _evict(self, ts_ms: int) -> None:
+        while self._bytes > self._max_bytes:
+            self._forget(*self._traces.popitem(last=False))
         oldest_allowed = ts_ms - self._max_age_ms
-        while self._traces:
-            trace_id, entry = next(iter(self._traces.items()))
-            if self._bytes <= self._max_bytes and entry.updated_ms >= oldest_allowed:
-                return
-            del self._traces[trace_id]
-            self._bytes -= entry.bytes_used
-            self._spans -= len(entry.spans)
-            self._spans_dropped += len(entry.spans)
-            self._traces_dropped += 1
-            for service, name in {(_service(span), span.name) for span in entry.spans}:
-                self._unindex(service, name, trace_id)
+        while self._traces and next(iter(self._traces.values())).updated_ms < oldest_allowed:
+            self._forget(*self._traces.popitem(last=False))
 
-    def _unindex(self, service: str, name: str, trace_id: int) -> None:
-        by_name = self._operations[service]
-        holders = by_name[name]
-        del holders[trace_id]
-        if not holders:
-            del by_name[name]
-            if not by_name:
-                del self._operations[service]
+    def _forget(self, trace_id: int, entry: _Entry) -> None:
+        self._bytes -= entry.bytes_used
+        self._spans -= len(entry)
+        self._spans_dropped += len(entry)
+        self._traces_dropped += 1
+        for span in entry:
+            service = _service(span)
+            by_name = self._operations.get(service, {})
+            holders = by_name.get(span.name, {})
+            if holders.pop(trace_id, True) is None and not holders:
+                del by_name[span.name]
+                if not by_name:
+                    del self._operations[service]
 
     def _candidates(self, service: str | None, operation: str | None) -> list[tuple[int, _Entry]]:
         """Traces that can match, newest first: by the smallest index that applies."""
