@@ -99,14 +99,14 @@ class Handle:
         """Counters: what came in, what was given up, what was forwarded."""
         return self._pipeline.stats()
 
-    def force_flush(self, timeout_seconds: float = 5.0) -> bool:
-        """Evaluate everything that has happened until now, then push what waits to be forwarded.
+    def force_flush(self, timeout_seconds: float = 5.0, *, forward: bool = True) -> bool:
+        """Evaluate everything that has happened until now; with ``forward`` also push what waits to be forwarded.
 
         The local part is done when this returns; ``False`` says that forwarding did not finish in time.
         """
         self._pipeline.collect()
         self._pipeline.cycle(tick=True)
-        return forwarding.flush(timeout_seconds)
+        return forwarding.flush(timeout_seconds) if forward else True
 
     def shutdown(self, timeout_seconds: float = 2.0) -> None:
         """Stop evaluating and serving, give the service its own sampler back. Safe to call twice.
