@@ -21,11 +21,14 @@ def save_state(path: Path, state: Mapping[str, object]) -> None:
         OSError: the directory cannot be written.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8") as out:
-        json.dump(state, out, default=str, separators=(",", ":"))
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as out:
+            json.dump(state, out, default=str, separators=(",", ":"))
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_state(path: Path) -> Mapping[str, Any] | None:

@@ -108,6 +108,12 @@ class RuleManager:
         self._publish()
         return tuple(transitions)
 
+    def start(self, ts_ms: int) -> None:
+        """Schedule every group's first slot at or after ``ts_ms`` without evaluating; ``tick`` does so by itself."""
+        for group in self._groups:
+            if group.next_ms is None:
+                group.next_ms = _first_slot(group, ts_ms)
+
     def evaluate_all(self, ts_ms: int) -> tuple[Transition, ...]:
         """Evaluate every group at ``ts_ms``, whatever its interval: for tests and replays."""
         transitions = tuple(item for group in self._groups for item in self._evaluate(group, ts_ms))
@@ -171,15 +177,24 @@ class RuleManager:
 
 def _due_slot(group: _GroupState, ts_ms: int) -> int | None:
     """The time to evaluate the group for, or ``None`` when its next slot is still to come."""
-    offset = group.slot_offset_ms
-    slot = (ts_ms - offset) // group.interval_ms * group.interval_ms + offset
+    slot = _slot_at(group, ts_ms)
     if group.next_ms is None:
-        group.next_ms = slot if slot == ts_ms else slot + group.interval_ms
+        group.next_ms = _first_slot(group, ts_ms)
     if slot < group.next_ms:
         return None
     group.missed += (slot - group.next_ms) // group.interval_ms
     group.next_ms = slot + group.interval_ms
     return slot
+
+
+def _slot_at(group: _GroupState, ts_ms: int) -> int:
+    """The last slot at or before ``ts_ms``."""
+    return ts_ms - (ts_ms - group.slot_offset_ms) % group.interval_ms
+
+
+def _first_slot(group: _GroupState, ts_ms: int) -> int:
+    """The first slot at or after ``ts_ms``."""
+    return _slot_at(group, ts_ms + group.interval_ms - 1)
 
 
 def _slot_offset_ms(file: str, group: str, interval_ms: int, collect_interval_ms: int) -> int:

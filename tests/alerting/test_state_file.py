@@ -36,11 +36,12 @@ def test_no_file_is_no_state(tmp_path: Path) -> None:
 def test_a_failed_save_leaves_the_old_state(tmp_path: Path) -> None:
     path = tmp_path / "alerts.json"
     save_state(path, {"version": 1})
+    circular: dict[str, object] = {}
+    circular["self"] = circular
     with pytest.raises(ValueError, match="Circular"):
-        circular: dict[str, object] = {}
-        circular["self"] = circular
         save_state(path, circular)
     assert load_state(path) == {"version": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["alerts.json"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", ""])
