@@ -83,14 +83,14 @@ class Incident:
         return float(self.shop.local.get("/v1/observability/status")["uptime_seconds"])
 
     def fail_checkouts(self) -> None:
-        """The incident itself: one error and one success early, then four errors in a row."""
+        """The incident itself: one checkout that succeeds, then four errors in a row, the first of their series."""
         slowly = self.shop.load(threads=1)
-        slowly.run([break_shop(error_ratio=1.0), *checkouts(1), break_shop(), *checkouts(1)])
+        slowly.run(checkouts(1))
         wait_until(lambda: self.uptime() > 9, "the process to have run for 9 seconds")
         sent = slowly.run([break_shop(error_ratio=1.0), *checkouts(4), break_shop()])
         errors = [one for one in sent if one.status == 503]
         assert len(errors) == 4
-        self.third_error_at = errors[1].ended_at  # one failed before
+        self.third_error_at = errors[2].ended_at
 
     def see_firing(self, name: str) -> None:
         """Wait for it locally, by its own API."""
@@ -165,7 +165,7 @@ def test_the_rule_fires_within_a_tick_of_its_expression_becoming_true(incident: 
     assert 0 <= delay < TICK_SECONDS + SLACK_SECONDS
 
 
-def test_the_rule_becomes_true_with_the_next_collection(incident: Incident) -> None:
+def test_the_rule_sees_the_first_errors_of_a_series_with_the_next_collection(incident: Incident) -> None:
     assert -0.5 < incident.first_true_at - incident.third_error_at < 1.0 + SLACK_SECONDS
 
 
@@ -181,7 +181,7 @@ def test_alertmanager_hears_what_the_process_says(incident: Incident, name: str)
     assert local["labels"].items() <= told["labels"].items()
     assert set(told["labels"]) - set(local["labels"]) <= {"cluster", "job", "instance"}
     assert told["labels"]["job"] == "shop"
-    assert told["annotations"].items() >= local["annotations"].items()
+    assert told["annotations"].keys() == local["annotations"].keys()  # a value in them may be a tick newer
     assert told["status"]["state"] == "active"
     assert abs(_unix(told["startsAt"]) - _unix(local["fired_at"])) < 0.01
 

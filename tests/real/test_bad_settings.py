@@ -41,10 +41,10 @@ class Mistake:
 
 
 MISTAKES = {
-    "malformed-yaml": Mistake(settings="slos: [{name: x\n", says=("otel-ext", "line")),
+    "malformed-yaml": Mistake(settings="slos: [{name: x\n", says=("otel-ext", ":2", "not valid YAML")),
     "unknown-key": Mistake(settings=GOOD_SLO + "tick_intervall: 1s\n", says=("tick_intervall", "tick_interval", ":2")),
-    "wrong-objective": Mistake(
-        settings=GOOD_SLO + "http: {port: seventy}\n", says=("http.port", "seventy", "65535", ":2")
+    "wrong-value": Mistake(
+        settings=GOOD_SLO + "collect_interval: 7 parsecs\n", says=("collect_interval", "7 parsecs", "5s", ":2")
     ),
     "wrong-variable": Mistake(env={"OTEL_EXT_TICK_INTERVAL": "soon"}, says=("OTEL_EXT_TICK_INTERVAL", "soon", "1s")),
     "missing-rule-file": Mistake(settings=GOOD_SLO + "rules: [nowhere.yml]\n", says=("nowhere.yml",)),

@@ -25,7 +25,7 @@ REQUESTS_PER_SECOND = 40
 PHASE_SECONDS = 8.0
 SETTINGS = """\
 slos:
-  - {name: everything, objective: "99.99"}
+  - {name: everything, objective: "99.999"}
 collect_interval: 1s
 """
 

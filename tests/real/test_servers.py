@@ -51,9 +51,12 @@ def test_a_counter_pushed_over_otlp_is_found_in_prometheus(prometheus_otlp: Prom
 
 def test_prometheus_says_that_a_target_is_down(prometheus: Prometheus, otlp_sink: OtlpSink) -> None:
     prometheus.scrape(otlp_sink.http_port)
-    target = wait_until(prometheus.targets, "the target")[0]
-    wait_until(lambda: prometheus.targets()[0]["health"] == "down", "the scrape to fail")
-    assert target["labels"]["instance"] == f"127.0.0.1:{otlp_sink.http_port}"
+    address = f"127.0.0.1:{otlp_sink.http_port}"
+
+    def is_down() -> bool:
+        return [(one["labels"]["instance"], one["health"]) for one in prometheus.targets()] == [(address, "down")]
+
+    wait_until(is_down, "the only target to be down")
 
 
 def test_alertmanager_has_no_alerts_yet(alertmanager: Alertmanager) -> None:

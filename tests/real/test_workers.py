@@ -34,7 +34,6 @@ class Served:
     port: int
     load: LoadGenerator
     asked: int = 0
-    workers: dict[int, LocalApi] | None = None
 
     def find_workers(self) -> dict[int, LocalApi]:
         """Ask who answers until both workers did; each request is counted in ``asked``."""
@@ -106,12 +105,14 @@ def test_two_workers_on_one_configured_port_share_it_out_and_say_so(processes: P
     command = [program("opentelemetry-instrument"), program("gunicorn"), "worker_app:wsgi", "--workers=2"]
     process = processes("gunicorn", [*command, f"--bind=127.0.0.1:{port}"], env=env, cwd=FOLDER)
     wait_listening(port, process)
-    load = LoadGenerator(url=f"http://127.0.0.1:{port}", threads=8)
-    load.run([WHOAMI] * 100)
-    assert load.counts() == {("GET", "/whoami", 200): 100}
-    first = wait_until(lambda: LocalApi(local_port).get("/v1/observability/status"), "the configured port")
-    assert first["stats"]["spans"] > 0
-    wait_until(lambda: str(local_port) in process.output(), "a worker to say that the port is taken")
+    workers = Served(process, port, LoadGenerator(url=f"http://127.0.0.1:{port}")).find_workers()
+    ports = {worker.port for worker in workers.values()}
+    assert len(ports) == 2
+    assert local_port in ports
+    (other,) = ports - {local_port}
+    facts = " ".join(LocalApi(other).get("/v1/observability/status")["facts"])
+    assert f"port {local_port}" in facts or f":{local_port}" in facts
+    wait_until(lambda: f":{other}" in process.output(), "the worker to say on stderr which port it took")
 
 
 def test_the_interpreter_is_the_one_under_test() -> None:

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.03
-_REPORTED_CHARACTERS = 6_000
+_REPORTED_CHARACTERS = 4_000
 
 
 def free_port() -> int:

@@ -186,7 +186,8 @@ class Jaeger(_Server):
             "admin.http": free_port(),
         }
         arguments = [f"--{flag}.host-port=127.0.0.1:{port}" for flag, port in loopback.items()]
-        self._run("jaeger", [*arguments, "--log-level=warn"], "/api/services", SPAN_STORAGE_TYPE="memory")
+        env = {"SPAN_STORAGE_TYPE": "memory", "OTEL_TRACES_SAMPLER": "always_off"}  # it would trace itself
+        self._run("jaeger", [*arguments, "--log-level=error"], "/api/services", **env)
 
     @property
     def otlp_traces_endpoint(self) -> str:
