@@ -22,13 +22,13 @@ __all__ = ["DEFAULT_CONSOLE_PORT", "ShopProcess", "free_port", "missing_extras",
 DEFAULT_CONSOLE_PORT = 4319
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 5.0
-_NEEDED = {
-    "fastapi": "fastapi",
-    "httpx": "httpx",
-    "opentelemetry-distro": "opentelemetry.distro",
-    "opentelemetry-instrumentation-fastapi": "opentelemetry.instrumentation.fastapi",
-    "opentelemetry-instrumentation-sqlite3": "opentelemetry.instrumentation.sqlite3",
-}
+_NEEDED = (
+    "fastapi",
+    "httpx",
+    "opentelemetry-distro",
+    "opentelemetry-instrumentation-fastapi",
+    "opentelemetry-instrumentation-sqlite3",
+)
 _INSTRUMENT = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 
 
