@@ -46,9 +46,11 @@ def _budget(status: SloStatus) -> Html:
     left = status.budget_remaining
     if left is None:
         return el("p", el("b", wording.DASH), " no events in the window yet", class_="left")
-    digits = 0 if abs(left) >= 0.1 else 1
-    word = "of the error budget left" if left >= 0 else "of the error budget, overspent"
-    return el("p", el("b", wording.percent_down(left, digits)), f" {word}", class_="left")
+    if left < 0:
+        return el("p", el("b", wording.burn_text(1 - left)), " the error budget spent", class_="left")
+    return el(
+        "p", el("b", wording.percent_down(left, 0 if left >= 0.1 else 1)), " of the error budget left", class_="left"
+    )
 
 
 def _bar(left: float | None) -> Html:
@@ -114,10 +116,9 @@ def _coverage(status: SloStatus) -> str:
         return "waiting for the first event"
     if status.coverage >= 0.995:
         return f"the whole window of {status.slo.window_days} d was measured"
-    since = status.ts_ms - round(status.coverage * status.slo.window_ms)
-    start = (rfc3339(since) or "").replace("T", " ")[:16]
-    share = wording.percent_down(status.coverage, 1 if status.coverage >= 0.01 else 3)
-    return f"data since {start} UTC, {share} of the window"
+    measured_ms = wording.measured_ms(status)
+    start = (rfc3339(status.ts_ms - measured_ms) or "").replace("T", " ")[:16]
+    return f"data since {start} UTC: {wording.duration(measured_ms)} of {status.slo.window_days} d"
 
 
 def _exemplars(status: SloStatus, root: str) -> Html | None:

@@ -115,7 +115,8 @@ def _alert(alert: Alert, now_ms: int, root: str) -> Html:
         "li",
         el("span", str(alert.state), class_=f"chip {alert.state}"),
         el("div", el("b", _cut(alert.labels.get("alertname", alert.rule.name))), _labels(labels), class_="what"),
-        el("p", _cut(why(alert)), [" ", links] if links else None, class_="why"),
+        [el("p", _cut(text), class_="why") for text in why(alert)],
+        el("p", "for example ", [[link, " "] for link in links], class_="why") if links else None,
         _when(since, now_ms),
     )
 

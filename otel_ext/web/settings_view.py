@@ -12,6 +12,7 @@ from typing import Any
 from otel_ext.config.display import show
 from otel_ext.config.schema import SETTINGS
 from otel_ext.config.settings import Settings
+from otel_ext.model.slos import Slo
 
 __all__ = ["settings_json"]
 
@@ -21,8 +22,14 @@ def settings_json(settings: Settings, origins: Mapping[str, str]) -> list[dict[s
     return [
         {
             "name": setting.name,
-            "value": show(attrgetter(setting.field)(settings)),
+            "value": _shown(attrgetter(setting.field)(settings)),
             "origin": origins.get(setting.name, "unknown"),
         }
         for setting in SETTINGS
     ]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple) and any(isinstance(item, Slo) for item in value):
+        return show([f"{item.name} {float(item.target * 100):.10g} %" for item in value])
+    return show(value)

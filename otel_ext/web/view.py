@@ -73,8 +73,7 @@ def _spent(view: PageView) -> Sentence | None:
         return None
     worst = min(spent, key=lambda status: status.budget_remaining or 0.0)
     text = f"The error budget of {worst.slo.name} is spent"
-    detail = f"{wording.sli_text(worst)} good where {wording.objective_text(worst)} is promised{_others(spent)}"
-    return Sentence(text=text, detail=detail, tone="bad")
+    return Sentence(text=text, detail=_shortfall(worst) + _others(spent), tone="bad")
 
 
 def _burning(view: PageView) -> Sentence | None:
@@ -85,8 +84,14 @@ def _burning(view: PageView) -> Sentence | None:
     left = wording.exhaustion_ms(worst)
     end = f", exhausted in {wording.duration(left)}" if left is not None else ""
     text = f"Budget of {worst.slo.name} is burning {wording.burn_text(_burn(worst))}{end}"
-    detail = f"{wording.sli_text(worst)} good where {wording.objective_text(worst)} is promised{_others(burning)}"
-    return Sentence(text=text, detail=detail, tone="bad")
+    return Sentence(text=text, detail=_shortfall(worst) + _others(burning), tone="bad")
+
+
+def _shortfall(status: SloStatus) -> str:
+    text = f"{wording.sli_text(status)} good where {wording.objective_text(status)} is promised"
+    if status.coverage >= 0.995:
+        return text
+    return f"{text}, on {wording.duration(wording.measured_ms(status))} of data"
 
 
 def _burn(status: SloStatus) -> float:
@@ -162,10 +167,10 @@ def _listed(names: Sequence[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def why(alert: Alert) -> str:
-    """The sentence that explains an alert: its own annotation, or where it comes from and its value."""
-    for name in ("summary", "description", "message"):
-        if alert.annotations.get(name):
-            return alert.annotations[name]
+def why(alert: Alert) -> list[str]:
+    """The sentences that explain an alert: its own annotations, or where it comes from and its value."""
+    said = [alert.annotations[name] for name in ("summary", "message", "description") if alert.annotations.get(name)]
+    if said:
+        return said
     origin = {AlertSource.SLO: "burn rate", AlertSource.ANOMALY: "anomaly score"}.get(alert.rule.source, "value")
-    return f"{origin} {wording.number(alert.value)}"
+    return [f"{origin} {wording.number(alert.value)}"]

@@ -17,6 +17,7 @@ __all__ = [
     "burn_text",
     "duration",
     "exhaustion_ms",
+    "measured_ms",
     "number",
     "objective_text",
     "percent_down",
@@ -110,6 +111,11 @@ def steady_burn(status: SloStatus) -> BurnRate | None:
     known = [rate for rate in status.burn_rates if rate.burn is not None]
     steady = [rate for rate in known if rate.window_ms >= _HOUR_MS] or known
     return max(steady, key=lambda rate: rate.burn or 0.0, default=None)
+
+
+def measured_ms(status: SloStatus) -> int:
+    """How much of the SLO's window was measured, in milliseconds, to the second."""
+    return round(status.coverage * status.slo.window_ms / 1000) * 1000
 
 
 def exhaustion_ms(status: SloStatus) -> float | None:

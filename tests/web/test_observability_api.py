@@ -155,6 +155,7 @@ def test_status_tells_facts_counters_and_where_each_setting_came_from(web: Clien
         "origin": "environment variable OTEL_EXT_HTTP_PORT",
     }
     assert settings["queue_size"]["origin"] == "unknown"
+    assert settings["slos"]["value"] == "['requests 99.9 %', 'a/b c 95 %']"
 
 
 def test_credentials_in_settings_are_masked() -> None:

@@ -70,11 +70,18 @@ def test_more_than_three_names_are_counted() -> None:
 @pytest.mark.parametrize(
     ("annotations", "source", "text"),
     [
-        ({"description": "d", "summary": "s"}, AlertSource.RULE, "s"),
-        ({"description": "d"}, AlertSource.RULE, "d"),
-        ({}, AlertSource.RULE, "value 1.5"),
-        ({}, AlertSource.SLO, "burn rate 1.5"),
+        ({"description": "d", "summary": "s"}, AlertSource.RULE, ["s", "d"]),
+        ({"description": "d"}, AlertSource.RULE, ["d"]),
+        ({}, AlertSource.RULE, ["value 1.5"]),
+        ({}, AlertSource.SLO, ["burn rate 1.5"]),
     ],
 )
-def test_an_alert_explains_itself(annotations: dict[str, str], source: AlertSource, text: str) -> None:
+def test_an_alert_explains_itself(annotations: dict[str, str], source: AlertSource, text: list[str]) -> None:
     assert why(alert(annotations=annotations, source=source)) == text
+
+
+def test_a_young_window_is_told_by_the_time_it_has_data_of() -> None:
+    young = slo_status("checkout", good=900, total=1000, state="at_risk", burns={HOUR_MS: 100.0}, coverage=1 / 720)
+    said = sentence(page_view([young]))
+    assert said.text == "Budget of checkout is burning 100\u00d7"
+    assert said.detail == "90.000 % good where 99.9 % is promised, on 1 h of data"
