@@ -18,7 +18,7 @@ __all__ = ["query", "register", "test_promql"]
 TIMEOUT_SECONDS = 30.0
 _DEFAULT_URL = "http://127.0.0.1:4319"
 
-Expression = Annotated[str, typer.Argument(metavar="EXPR", help="A PromQL expression, like 'rate(requests_total[5m])'.")]
+Expression = Annotated[str, typer.Argument(metavar="EXPR", help="PromQL, like 'rate(requests_total[5m])'.")]
 Url = Annotated[str, typer.Option("--url", envvar="OTEL_EXT_URL", help="Where the process answers.", metavar="URL")]
 SampleFile = Annotated[
     Path | None,

@@ -11,7 +11,6 @@ import enum
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 __all__ = [
     "CUSTOM_SCHEMA",
@@ -47,7 +46,8 @@ class CounterResetHint(enum.Enum):
     GAUGE = "gauge"
 
 
-class Bucket(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bucket:
     """Observations in ``lower``..``upper``; which bounds belong to it says ``lower_inclusive``/``upper_inclusive``."""
 
     lower: float
@@ -229,21 +229,23 @@ class NativeHistogram:
 
     def reset_since(self, previous: NativeHistogram) -> bool:
         """Whether the counter behind this histogram was reset after ``previous`` was taken."""
-        if self.counter_reset_hint is CounterResetHint.RESET:
-            return True
-        if self.counter_reset_hint is CounterResetHint.NOT_RESET:
-            return False
+        if self.counter_reset_hint in (CounterResetHint.RESET, CounterResetHint.NOT_RESET):
+            return self.counter_reset_hint is CounterResetHint.RESET
         if self.count < previous.count or self.custom != previous.custom:
             return True
         if self.custom:
             return self.custom_bounds != previous.custom_bounds or _decreased(self.positive, previous.positive)
-        if self.schema > previous.schema or self.zero_threshold < previous.zero_threshold:
-            return True
-        zero_count, threshold = previous.zero_count_at(self.zero_threshold)
-        if threshold != self.zero_threshold or self.zero_count < zero_count:
+        if self._layout_was_reset(previous):
             return True
         before = previous.with_zero_threshold(self.zero_threshold).at_schema(self.schema)
         return _decreased(self.positive, before.positive) or _decreased(self.negative, before.negative)
+
+    def _layout_was_reset(self, previous: NativeHistogram) -> bool:
+        """Whether resolution or zero bucket became finer, or the zero bucket lost observations."""
+        if self.schema > previous.schema or self.zero_threshold < previous.zero_threshold:
+            return True
+        zero_count, threshold = previous.zero_count_at(self.zero_threshold)
+        return threshold != self.zero_threshold or self.zero_count < zero_count
 
     def __eq__(self, other: object) -> bool:
         """Equal counts in every bucket, floats compared bit for bit except that NaN equals NaN; hints do not matter."""

@@ -15,8 +15,8 @@ from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql import aggregate_histograms, selections
 from otel_ext.promql.annotations import Annotations
 from otel_ext.promql.formatting import format_float
-from otel_ext.promql.go_strings import is_label_name, quoted
 from otel_ext.promql.frames import F64, I64, Bool, Objects, StepVector, empty_vector
+from otel_ext.promql.go_strings import is_label_name, quoted
 from otel_ext.promql.sums import grouped_mean, grouped_sum, grouped_variance
 from otel_ext.storage.metrics.series_set import SeriesSet
 
@@ -188,7 +188,7 @@ _FLOAT_OPS: Mapping[str, Callable[[FloatElements, Aggregation], F64]] = {
 def _count_values(aggregation: Aggregation) -> StepVector:
     label = aggregation.param
     if not isinstance(label, str) or not is_label_name(label):
-        raise QueryError(f'invalid label name {quoted(str(label))} (a correct one: count_values("version", build_info))')
+        raise QueryError(f'invalid label name {quoted(str(label))}; a correct use: count_values("version", build_info)')
     vector = aggregation.vector
     if not vector.series.n:
         return empty_vector(vector.steps)

@@ -5,7 +5,6 @@ Pure functions; the caller silences numpy's floating point warnings.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,12 +17,7 @@ from otel_ext.model.native_histograms import (
 from otel_ext.promql.annotations import Annotations
 from otel_ext.promql.frames import F64, Bool
 
-__all__ = ["ARITHMETIC", "COMPARISONS", "histogram_operation", "power"]
-
-
-def power(base: F64, exponent: F64) -> F64:
-    """IEEE 754 ``pow``, which numpy's is."""
-    return np.asarray(np.power(base, exponent))
+__all__ = ["ARITHMETIC", "COMPARISONS", "Outcome", "histogram_operation", "scalar_operation"]
 
 
 def _modulo(left: F64, right: F64) -> F64:
@@ -37,7 +31,7 @@ ARITHMETIC: Mapping[str, Callable[[F64, F64], F64]] = {
     "*": np.multiply,
     "/": np.divide,
     "%": _modulo,
-    "^": power,
+    "^": np.power,
     "atan2": np.arctan2,
 }
 
@@ -99,8 +93,3 @@ def scalar_operation(op: str, left: F64, right: F64) -> F64:
     if op in COMPARISONS:
         return COMPARISONS[op](left, right).astype(np.float64)
     return ARITHMETIC[op](left, right)
-
-
-def is_nan(value: Operand) -> bool:
-    """Whether a float is NaN."""
-    return not isinstance(value, NativeHistogram) and math.isnan(value)

@@ -6,6 +6,7 @@ share a signature is it decided step by step, because then it depends on which o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,10 +15,10 @@ from otel_ext.errors import QueryError
 from otel_ext.model.labels import METRIC_NAME
 from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql.annotations import Annotations
-from otel_ext.promql.arithmetic import ARITHMETIC, COMPARISONS, histogram_operation, scalar_operation
+from otel_ext.promql.arithmetic import ARITHMETIC, COMPARISONS, Outcome, histogram_operation, scalar_operation
 from otel_ext.promql.frames import F64, I64, Bool, Objects, StepVector, concat, empty_vector
 from otel_ext.promql.nodes import Cardinality, VectorMatching
-from otel_ext.storage.metrics.series_set import UNLABELLED, LabelColumn, SeriesSet, shared_keys
+from otel_ext.storage.metrics.series_set import UNLABELLED, LabelColumn, SeriesSet
 
 __all__ = ["BinaryOperation", "negated", "unlabelled"]
 
@@ -40,10 +41,10 @@ def negated(vector: StepVector) -> StepVector:
     )  # fmt: skip
 
 
-def _map_histograms(histograms: Objects, change: object) -> Objects:
+def _map_histograms(histograms: Objects, change: Callable[[NativeHistogram], NativeHistogram]) -> Objects:
     out: Objects = np.full(histograms.shape, None, dtype=object)
     for at in zip(*(axis.tolist() for axis in np.nonzero(histograms != None)), strict=True):  # noqa: E711
-        out[at] = change(histograms[at])  # type: ignore[operator]
+        out[at] = change(histograms[at])
     return out
 
 
@@ -110,22 +111,22 @@ class BinaryOperation:
         mask = np.ones(values.shape, dtype=np.bool_) if present is None else present.copy()
         values = values.copy()
         for step, index in zip(*(axis.tolist() for axis in np.nonzero(vector.histogram_mask())), strict=True):
-            number = float(scalar[step])
-            histogram = source[step, index]
-            pair = (number, histogram) if swapped else (histogram, number)
-            self._store(out, values, mask, (step, index), *histogram_operation(self.op, *pair, self.annotations))
+            sides = (source[step, index], float(scalar[step]))
+            left, right = sides[::-1] if swapped else sides
+            outcome = histogram_operation(self.op, left, right, self.annotations)
+            self._store((out, values, mask), (step, index), outcome)
         return values, mask, out
 
-    def _store(
-        self, out: Objects, values: F64, mask: Bool, at: tuple[int, int], result: object, keep: bool  # noqa: FBT001
-    ) -> None:
+    def _store(self, into: tuple[Objects, F64, Bool], at: tuple[int, int], outcome: Outcome) -> None:
+        histograms, values, mask = into
+        result, keep = outcome
         if self.return_bool and result is not None:
             values[at], mask[at] = float(keep), True
             return
         mask[at] = keep and result is not None
         if isinstance(result, NativeHistogram):
-            out[at] = result
-        elif isinstance(result, float):
+            histograms[at] = result
+        elif result is not None:
             values[at] = result
 
     def _named(self, result: StepVector) -> StepVector:
@@ -143,9 +144,7 @@ class BinaryOperation:
         many, one = (right, left) if swapped else (left, right)
         if not many.series.n or not one.series.n:
             return empty_vector(left.steps)
-        many_keys, one_keys = shared_keys(
-            many.series, one.series, self.matching.labels, ignoring=not self.matching.on
-        )
+        many_keys, one_keys = many.series.shared_keys(one.series, self.matching.labels, ignoring=not self.matching.on)
         if len(np.unique(one_keys)) == len(one_keys):
             return self._joined(many, one, many_keys, one_keys, swapped=swapped)
         return self._stepwise(many, one, many_keys, one_keys, swapped=swapped)
@@ -161,7 +160,7 @@ class BinaryOperation:
         np.add.at(counts, (at_step, codes[at_series]), 1)
         counts[~many.mask().any(axis=1)] = 0  # nothing can match there, so nothing is refused
         if (counts > 1).any():
-            self._refuse_duplicates(one, one_keys, codes, counts, swapped=swapped)
+            self._refuse_duplicates(one, codes, counts, swapped=swapped)
         values = np.full(counts.shape, np.nan)
         values[at_step, codes[at_series]] = one.values[at_step, at_series]
         histograms = None
@@ -191,24 +190,23 @@ class BinaryOperation:
                 parts.append(self._joined(many, masked, many_keys, keys, swapped=swapped))
         return concat(parts, one.steps)
 
-    def _refuse_duplicates(
-        self, one: StepVector, one_keys: I64, codes: I64, counts: I64, *, swapped: bool
-    ) -> None:
+    def _refuse_duplicates(self, one: StepVector, codes: I64, counts: I64, *, swapped: bool) -> None:
         step, group = (int(axis[0]) for axis in np.nonzero(counts > 1))
         pair = [i for i in np.flatnonzero(codes == group).tolist() if one.mask()[step, i]][:2]
         labels = [one.series.labels[i] for i in pair]
-        signature = labels[0].only(*self.matching.labels) if self.matching.on else labels[0].without(
-            METRIC_NAME, *self.matching.labels
+        signature = (
+            labels[0].only(*self.matching.labels)
+            if self.matching.on
+            else labels[0].without(METRIC_NAME, *self.matching.labels)
         )
         side = "left" if swapped else "right"
         raise QueryError(
             f"found duplicate series for the match group {dict(signature)} on the {side} hand-side of the operation: "
-            f"[{labels[0]!r}, {labels[1]!r}];many-to-many matching not allowed: matching labels must be unique on one side"
+            f"[{labels[0]!r}, {labels[1]!r}];many-to-many matching not allowed: "
+            "matching labels must be unique on one side"
         )
 
-    def _joined(
-        self, many: StepVector, one: StepVector, many_keys: I64, one_keys: I64, *, swapped: bool
-    ) -> StepVector:
+    def _joined(self, many: StepVector, one: StepVector, many_keys: I64, one_keys: I64, *, swapped: bool) -> StepVector:
         order = np.argsort(one_keys, kind="stable")
         found = np.searchsorted(one_keys[order], many_keys)
         found = np.minimum(found, len(order) - 1)
@@ -232,7 +230,7 @@ class BinaryOperation:
         series, drops = self._result_series(many, one, matched, partner)
         result = StepVector(series=series, values=values, present=present, histograms=histograms, drop_name=drops)
         result = _without_absent(result)
-        self._check_one_to_one(result, swapped=swapped)
+        self._check_unique(result)
         return result
 
     def _histogram_pairs(
@@ -253,10 +251,9 @@ class BinaryOperation:
                 marked |= found != None  # noqa: E711  elementwise
         values = values.copy()
         for at in zip(*(axis.tolist() for axis in np.nonzero(marked & both)), strict=True):
-            pair = [
-                float(floats[at]) if found is None or found[at] is None else found[at] for floats, found in sides
-            ]
-            self._store(out, values, mask, at, *histogram_operation(self.op, pair[0], pair[1], self.annotations))
+            pair = [float(floats[at]) if found is None or found[at] is None else found[at] for floats, found in sides]
+            outcome = histogram_operation(self.op, pair[0], pair[1], self.annotations)
+            self._store((out, values, mask), at, outcome)
         return values, mask, out
 
     def _result_series(
@@ -289,7 +286,7 @@ class BinaryOperation:
                 columns[name] = LabelColumn(source.values, source.codes[partner])
         return SeriesSet(len(matched), columns)
 
-    def _check_one_to_one(self, result: StepVector, *, swapped: bool) -> None:
+    def _check_unique(self, result: StepVector) -> None:
         """Two elements of the many side that give the same result labels at one step are an error."""
         series = result.series
         if self.matching.card is Cardinality.ONE_TO_ONE:
@@ -303,14 +300,16 @@ class BinaryOperation:
         np.add.at(counts, (at_step, codes[at_series]), 1)
         if (counts > 1).any():
             if self.matching.card is Cardinality.ONE_TO_ONE:
-                raise QueryError("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
+                raise QueryError(
+                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+                )
             raise QueryError("multiple matches for labels: grouping labels must ensure unique matches")
 
     # ---- set operators ----
 
     def _set_operation(self, left: StepVector, right: StepVector) -> StepVector:
-        left_keys, right_keys = shared_keys(
-            left.series, right.series, self.matching.labels, ignoring=not self.matching.on
+        left_keys, right_keys = left.series.shared_keys(
+            right.series, self.matching.labels, ignoring=not self.matching.on
         )
         if self.op == "or":
             kept = replace_present(right, right.mask() & ~_covered(left, left_keys, right_keys))

@@ -12,7 +12,7 @@ import numpy as np
 from otel_ext.promql.frames import F64, I64, Bool
 from otel_ext.promql.sums import ranked
 
-__all__ = ["BucketMatrix", "bucket_matrix", "classic_fraction", "classic_quantile"]
+__all__ = ["BucketLayout", "BucketMatrix", "bucket_layout", "bucket_matrix", "classic_fraction", "classic_quantile"]
 
 _TOLERANCE = 1e-12  # relative difference of neighbouring counts that is taken for rounding
 _MIN_NORMAL = 2.2250738585072014e-308
@@ -27,23 +27,43 @@ class BucketMatrix:
     sizes: I64
 
 
-def bucket_matrix(uppers: F64, codes: I64, counts: F64, groups: int) -> BucketMatrix:
-    """Sort elements into their groups; buckets of equal bounds are added up."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketLayout:
+    """Where each element of a vector of buckets goes in the matrix; depends on labels alone, so it is kept."""
+
+    order: I64
+    slots: I64 | None  # which distinct bucket each sorted element is part of; None: all are distinct
+    ranks: I64
+    codes: I64
+    uppers: F64
+    sizes: I64
+
+
+def bucket_layout(uppers: F64, codes: I64, groups: int) -> BucketLayout:
+    """Sort elements into their groups; buckets of equal bounds share a place."""
     order = np.lexsort((uppers, codes))
-    uppers, codes, counts = uppers[order], codes[order], counts[order]
+    uppers, codes = uppers[order], codes[order]
     fresh = np.ones(len(order), dtype=np.bool_)
     fresh[1:] = (uppers[1:] != uppers[:-1]) | (codes[1:] != codes[:-1])
+    slots = None
     if not fresh.all():
-        slots = np.cumsum(fresh) - 1
-        counts = np.bincount(slots, weights=counts)
+        slots = (np.cumsum(fresh) - 1).astype(np.int64)
         uppers, codes = uppers[fresh], codes[fresh]
     _, ranks, longest = ranked(codes, groups)
-    upper_matrix, count_matrix = np.full((longest, groups), np.nan), np.full((longest, groups), np.nan)
-    upper_matrix[ranks, codes] = uppers
-    count_matrix[ranks, codes] = counts
-    return BucketMatrix(
-        uppers=upper_matrix, counts=count_matrix, sizes=np.bincount(codes, minlength=groups).astype(np.int64)
-    )
+    matrix = np.full((longest, groups), np.nan)
+    matrix[ranks, codes] = uppers
+    sizes = np.bincount(codes, minlength=groups).astype(np.int64)
+    return BucketLayout(order=order, slots=slots, ranks=ranks, codes=codes, uppers=matrix, sizes=sizes)
+
+
+def bucket_matrix(layout: BucketLayout, counts: F64) -> BucketMatrix:
+    """The counts of a vector in their places; counts of equal bounds are added up."""
+    counts = counts[layout.order]
+    if layout.slots is not None:
+        counts = np.asarray(np.bincount(layout.slots, weights=counts), dtype=np.float64)
+    matrix = np.full(layout.uppers.shape, np.nan)
+    matrix[layout.ranks, layout.codes] = counts
+    return BucketMatrix(uppers=layout.uppers, counts=matrix, sizes=layout.sizes)
 
 
 def _monotonic(buckets: BucketMatrix) -> tuple[F64, Bool]:
@@ -106,7 +126,7 @@ def _fraction(lower: float, upper: float, buckets: BucketMatrix, group: int) -> 
     if lower >= upper:
         return 0.0
     ranks = [_rank(value, uppers, counts) for value in (lower, upper)]
-    return (ranks[1] - ranks[0]) / counts[-1]
+    return float((ranks[1] - ranks[0]) / counts[-1])
 
 
 def _rank(value: float, uppers: list[float], counts: list[float]) -> float:

@@ -112,10 +112,7 @@ class QueryEngine:
             return Scalar(ts_ms=ts_ms, value=float(value[0]))
         positions, samples = value.at_step(0)
         labels = value.series.labels
-        found = [
-            Sample(labels=labels[position], ts_ms=ts_ms, value=sample)
-            for position, sample in zip(positions.tolist(), samples, strict=True)
-        ]
+        found = [Sample(labels[at], ts_ms, sample) for at, sample in zip(positions.tolist(), samples, strict=True)]
         return Vector(samples=tuple(found))
 
     def _instant_matrix(self, tree: Expr, ts_ms: int, annotations: Annotations) -> Matrix:

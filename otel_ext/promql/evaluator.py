@@ -29,10 +29,8 @@ from otel_ext.promql.nodes import (
     StringLiteral,
     SubqueryExpr,
     UnaryExpr,
-    ValueType,
     VectorSelector,
     unwrap_parens,
-    value_type,
 )
 from otel_ext.promql.windows import BlockSource, MatrixSource, RangeVector
 from otel_ext.storage.metrics.matchers import Matcher
@@ -64,8 +62,8 @@ class Budget:
         self.used += samples
         if self.used > self.max_samples:
             raise QueryLimitError(
-                f"query processing would load too many samples: {self.used} touched, max_samples is {self.max_samples}; "
-                "narrow the selector or the range"
+                f"query processing would load too many samples: {self.used} touched, "
+                f"max_samples is {self.max_samples}; narrow the selector or the range"
             )
         if self.deadline_ms is not None and self.now_ms is not None and self.now_ms() > self.deadline_ms:
             raise QueryLimitError("query timed out: its time limit passed during evaluation")
@@ -85,7 +83,7 @@ class Evaluator:
     budget: Budget
     annotations: Annotations
 
-    def evaluate(self, expr: Expr) -> Value:
+    def evaluate(self, expr: Expr) -> Value:  # noqa: PLR0911  one return a node type
         """The value of an expression that is not a range vector."""
         match expr:
             case NumberLiteral():
@@ -288,7 +286,3 @@ class Evaluator:
         if isinstance(result, StepVector) and not self.delayed_name_removal:
             return merge_duplicates(result)
         return result
-
-    def is_matrix(self, expr: Expr) -> bool:
-        """Whether an expression is a range vector."""
-        return value_type(expr) is ValueType.MATRIX

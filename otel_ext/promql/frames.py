@@ -14,7 +14,18 @@ import numpy.typing as npt
 from otel_ext.errors import QueryError
 from otel_ext.storage.metrics.series_set import EMPTY_SERIES, METADATA_LABELS, LabelColumn, SeriesSet
 
-__all__ = ["F64", "I64", "Bool", "Objects", "StepVector", "concat", "drop_marked_names", "empty_vector", "merge_duplicates", "renamed"]
+__all__ = [
+    "F64",
+    "I64",
+    "Bool",
+    "Objects",
+    "StepVector",
+    "concat",
+    "drop_marked_names",
+    "empty_vector",
+    "merge_duplicates",
+    "renamed",
+]
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -63,9 +74,7 @@ class StepVector:
         """Without the histograms."""
         if self.histograms is None:
             return self
-        return StepVector(
-            series=self.series, values=self.values, present=self.float_mask(), drop_name=self.drop_name
-        )
+        return StepVector(series=self.series, values=self.values, present=self.float_mask(), drop_name=self.drop_name)
 
     def take(self, at: I64) -> StepVector:
         """The series at these positions."""

@@ -13,7 +13,14 @@ import numpy as np
 
 from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql.annotations import Annotations
-from otel_ext.promql.classic_histograms import BucketMatrix, bucket_matrix, classic_fraction, classic_quantile
+from otel_ext.promql.classic_histograms import (
+    BucketLayout,
+    BucketMatrix,
+    bucket_layout,
+    bucket_matrix,
+    classic_fraction,
+    classic_quantile,
+)
 from otel_ext.promql.formatting import parse_go_float
 from otel_ext.promql.frames import F64, I64, Bool, StepVector, concat
 from otel_ext.promql.function_call import FunctionCall, Implementation
@@ -43,7 +50,8 @@ def _buckets_of(series: SeriesSet) -> _Buckets:
 def _make_buckets(series: SeriesSet) -> _Buckets:
     column = series.columns.get(_LE)
     if column is None:
-        uppers, bad = np.full(series.n, np.nan), ("",) if series.n else ()
+        uppers = np.full(series.n, np.nan)
+        bad: tuple[str, ...] = ("",) if series.n else ()
     else:
         bounds = [parse_go_float(value) for value in column.values]
         table = np.array([math.nan if bound is None else bound for bound in bounds])
@@ -102,15 +110,22 @@ def _classic(vector: StepVector, buckets: _Buckets, mask: Bool, compute: Classic
     values = np.full((vector.steps, groups), np.nan)
     present = np.zeros((vector.steps, groups), dtype=np.bool_)
     for step in range(vector.steps):
-        at = np.flatnonzero(mask[step])
+        at = np.flatnonzero(mask[step]).astype(np.int64)
         if not len(at):
             continue
-        codes = buckets.codes[at]
-        present[step, codes] = True
-        matrix = bucket_matrix(buckets.uppers[at], codes, vector.values[step, at], groups)
-        values[step] = compute(step, matrix)
+        layout = _layout(vector.series, buckets, at)
+        present[step, layout.codes] = True
+        values[step] = compute(step, bucket_matrix(layout, vector.values[step, at]))
     result = StepVector(series=buckets.groups, values=values, present=present)
     return result.take(np.flatnonzero(present.any(axis=0)).astype(np.int64))
+
+
+def _layout(series: SeriesSet, buckets: _Buckets, at: I64) -> BucketLayout:
+    """The layout of these series; kept when it is all of them."""
+    groups = buckets.groups.n
+    if len(at) == series.n:
+        return series.memo("bucket layout", lambda: bucket_layout(buckets.uppers, buckets.codes, groups))
+    return bucket_layout(buckets.uppers[at], buckets.codes[at], groups)
 
 
 def _native(vector: StepVector, mask: Bool, compute: Native) -> StepVector:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def _label_replace(call: FunctionCall) -> StepVector:
     return _with_label(vector, target, values, [new is not None for new in outcomes])
 
 
-def _expanded(template: str, found: object) -> str:
+def _expanded(template: str, found: Any) -> str:
     """Go's ``Regexp.Expand``: ``$1``, ``$name``, ``${name}``, ``$$``; an unknown group is empty."""
 
     def group(match: re.Match[str]) -> str:
@@ -58,7 +59,7 @@ def _expanded(template: str, found: object) -> str:
             return "$"
         try:
             key: int | str = int(name) if name.isdigit() else name
-            return found.group(key) or ""  # type: ignore[attr-defined,no-any-return]
+            return found.group(key) or ""
         except (IndexError, KeyError):
             return ""
 
@@ -182,7 +183,7 @@ def _absent_where(call: FunctionCall, missing: Bool) -> StepVector:
 
 def _absent(call: FunctionCall) -> StepVector:
     vector = call.vector(0)
-    return _absent_where(call, ~vector.mask().any(axis=1))
+    return _absent_where(call, np.asarray(~vector.mask().any(axis=1)))
 
 
 def _absent_over_time(call: FunctionCall) -> StepVector:

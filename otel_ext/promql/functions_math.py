@@ -68,9 +68,7 @@ def _clamp(call: FunctionCall) -> StepVector:
             histograms=vector.histograms,
             drop_name=vector.drop_name,
         )
-    return _mapped(
-        call, vector, lambda values: np.maximum(low[:, None], np.minimum(high[:, None], values))
-    )
+    return _mapped(call, vector, lambda values: np.maximum(low[:, None], np.minimum(high[:, None], values)))
 
 
 def _clamp_min(call: FunctionCall) -> StepVector:
@@ -116,17 +114,17 @@ def _day_of_week(values: F64) -> F64:
 
 def _day_of_month(values: F64) -> F64:
     days = _days(values)
-    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64) + 1
+    return np.asarray((days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64) + 1)
 
 
 def _day_of_year(values: F64) -> F64:
     days = _days(values)
-    return (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64) + 1
+    return np.asarray((days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64) + 1)
 
 
 def _days_in_month(values: F64) -> F64:
     months = _days(values).astype("datetime64[M]")
-    return ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.float64)
+    return np.asarray(((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.float64))
 
 
 def _month(values: F64) -> F64:

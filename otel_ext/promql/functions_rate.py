@@ -48,11 +48,11 @@ def extrapolation_factor(span: Span, *, first: F64 | float, change: F64 | float,
     average = sampled / span.intervals
     threshold = average * _THRESHOLD
     to_start = np.where(to_start >= threshold, average / 2, to_start)
-    if counter:
-        rising = (np.asarray(change) > 0) & (np.asarray(first) >= 0)
-        to_zero = np.where(rising, sampled * (first / np.where(rising, change, 1.0)), to_start)
-        to_start = np.where(to_zero < to_start, to_zero, to_start)
     to_end = np.where(to_end >= threshold, average / 2, to_end)
+    if counter:
+        bounded = (np.asarray(change) > 0) & (np.asarray(first) >= 0)
+        to_zero = np.minimum(sampled * (np.asarray(first) / change), to_start)
+        to_start = to_zero if bounded.all() else np.where(bounded, to_zero, to_start)
     return np.asarray((sampled + to_start + to_end) / sampled)
 
 
@@ -74,9 +74,7 @@ class _Extrapolated:
 
         return call.over_steps(ranged, compute)
 
-    def _step(
-        self, call: FunctionCall, ranged: RangeVector, source: RangeSource, end_ms: int, step: int
-    ) -> StepResult:
+    def _step(self, call: FunctionCall, ranged: RangeVector, source: RangeSource, end_ms: int, step: int) -> StepResult:
         start_ms = end_ms - ranged.range_ms
         if isinstance(source, BlockSource):
             first, end = source.block.span(start_ms, end_ms)
@@ -116,9 +114,7 @@ class _Extrapolated:
         histograms[slow] = found
         return values, present, histograms
 
-    def _from_borders(
-        self, source: BlockSource, span: tuple[int, int], bounds: tuple[int, int], at: I64 | None
-    ) -> F64:
+    def _from_borders(self, source: BlockSource, span: tuple[int, int], bounds: tuple[int, int], at: I64 | None) -> F64:
         block, (first, end) = source.block, span
         oldest = block.column(first, at)
         change = block.column(end - 1, at) - oldest

@@ -5,6 +5,7 @@ Pure functions of a Window; the table of implementations is at the end.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -72,7 +73,7 @@ def _double_exponential_smoothing(call: FunctionCall) -> StepVector:
 
 def _smoothed(window: Window, smoothing: float, trend: float) -> F64:
     values = window.values
-    level = values[0]
+    level: F64 = values[0]
     if window.length < 2:
         return level
     previous = np.zeros(window.n)
@@ -103,7 +104,7 @@ def _resets(window: Window, _: int) -> tuple[F64, None]:
 
 def _mixed_changes(window: MixedWindow) -> float:
     samples = [sample for _, sample in window.merged()]
-    return float(sum(_changed(*pair) for pair in zip(samples, samples[1:], strict=False)))
+    return float(sum(_changed(*pair) for pair in itertools.pairwise(samples)))
 
 
 def _changed(before: float | NativeHistogram, after: float | NativeHistogram) -> bool:
@@ -114,7 +115,7 @@ def _changed(before: float | NativeHistogram, after: float | NativeHistogram) ->
 
 def _mixed_resets(window: MixedWindow) -> float:
     samples = [sample for _, sample in window.merged()]
-    return float(sum(_was_reset(*pair) for pair in zip(samples, samples[1:], strict=False)))
+    return float(sum(_was_reset(*pair) for pair in itertools.pairwise(samples)))
 
 
 def _was_reset(before: float | NativeHistogram, after: float | NativeHistogram) -> bool:

@@ -74,13 +74,16 @@ def _warn_not_gauge(window: MixedWindow) -> None:
     window.annotations.warn(f"this native histogram metric is not a gauge: {window.metric_name!r}")
 
 
-def _warn_schema(window: MixedWindow) -> None:
+def _warn_schema(window: MixedWindow) -> NativeHistogram | None:
     window.annotations.warn(
-        f"vector contains a mix of histograms with exponential and custom buckets for metric name {window.metric_name!r}"
+        "vector contains a mix of histograms with exponential and custom buckets "
+        f"for metric name {window.metric_name!r}"
     )
+    return None
 
 
-def _warn_bounds(window: MixedWindow) -> None:
+def _warn_bounds(window: MixedWindow) -> NativeHistogram | None:
     window.annotations.warn(
         f"vector contains histograms with incompatible custom buckets for metric name {window.metric_name!r}"
     )
+    return None

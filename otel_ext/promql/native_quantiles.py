@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from otel_ext.model.native_histograms import Bucket, NativeHistogram
 from otel_ext.promql.annotations import Annotations
@@ -17,12 +18,8 @@ __all__ = ["native_fraction", "native_quantile", "native_variance"]
 
 def native_quantile(quantile: float, histogram: NativeHistogram, annotations: Annotations) -> float:
     """The quantile; -Inf or +Inf outside 0..1, NaN for an empty histogram."""
-    if quantile < 0:
-        return -math.inf
-    if quantile > 1:
-        return math.inf
-    if histogram.count == 0 or math.isnan(quantile):
-        return math.nan
+    if not 0 <= quantile <= 1 or histogram.count == 0:
+        return -math.inf if quantile < 0 else math.inf if quantile > 1 else math.nan
     forward = math.isnan(histogram.sum) or quantile < 0.5
     rank = (quantile if forward else 1 - quantile) * histogram.count
     buckets = list(histogram.buckets())
@@ -60,14 +57,14 @@ def _narrowed(bucket: Bucket, histogram: NativeHistogram) -> tuple[Bucket, float
         if math.isinf(bucket.lower):
             if bucket.upper <= 0:
                 return bucket, bucket.upper
-            return bucket._replace(lower=0.0), None
+            return replace(bucket, lower=0.0), None
         if math.isinf(bucket.upper):
             return bucket, bucket.lower
     elif bucket.lower < 0 < bucket.upper:
         if not histogram.negative and histogram.positive:
-            return bucket._replace(lower=0.0), None
+            return replace(bucket, lower=0.0), None
         if not histogram.positive and histogram.negative:
-            return bucket._replace(upper=0.0), None
+            return replace(bucket, upper=0.0), None
     return bucket, None
 
 
@@ -122,7 +119,7 @@ def _rank(value: float, histogram: NativeHistogram) -> float:
 
 def _fraction_bounds(bucket: Bucket, histogram: NativeHistogram) -> Bucket:
     if histogram.custom:
-        return bucket._replace(lower=0.0) if math.isinf(bucket.lower) and bucket.upper > 0 else bucket
+        return replace(bucket, lower=0.0) if math.isinf(bucket.lower) and bucket.upper > 0 else bucket
     return _narrowed(bucket, histogram)[0]
 
 

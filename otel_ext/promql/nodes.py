@@ -167,7 +167,7 @@ def unwrap_parens(expr: Expr) -> Expr:
     return expr
 
 
-def value_type(expr: Expr) -> ValueType:
+def value_type(expr: Expr) -> ValueType:  # noqa: PLR0911  one return a node type
     """The type an expression evaluates to."""
     match expr:
         case NumberLiteral():

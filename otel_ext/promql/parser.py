@@ -111,7 +111,10 @@ class _Converter:
     def _VectorSelector(self, node: Any) -> VectorSelector:  # noqa: N802
         if node.matchers.or_matchers:
             raise self._error("'or' between matchers is not PromQL; use a regular expression: {job=~\"api|web\"}")
-        matchers = [Matcher(_MATCH_TYPES[str(m.op)], bytes_restored(m.name), bytes_restored(m.value)) for m in node.matchers.matchers]
+        matchers = [
+            Matcher(_MATCH_TYPES[str(m.op)], bytes_restored(m.name), bytes_restored(m.value))
+            for m in node.matchers.matchers
+        ]
         name = bytes_restored(node.name or "")
         if name:
             matchers.insert(0, Matcher(MatchType.EQUAL, METRIC_NAME, name))
@@ -119,7 +122,7 @@ class _Converter:
             exact = (m.value for m in matchers if m.name == METRIC_NAME and m.type is MatchType.EQUAL)
             name = next(exact, "")
         if all(matcher.matches("") for matcher in matchers):
-            raise self._error("a selector needs a matcher that does not match the empty string, like {job=\"api\"}")
+            raise self._error('a selector needs a matcher that does not match the empty string, like {job="api"}')
         return VectorSelector(
             name=name, matchers=tuple(matchers), offset_ms=self._offset(node.offset), at=self._at(node.at)
         )
@@ -147,7 +150,7 @@ class _Converter:
             raise self._error(f"unknown function {name!r} (functions of Prometheus 3.5 are supported)")
         args = tuple(self.convert(arg) for arg in node.args)
         if name == "info" and len(args) > 1 and not isinstance(unwrap_parens(args[1]), VectorSelector):
-            raise self._error("the second argument of info() must be a selector of labels, like {data=~\".+\"}")
+            raise self._error('the second argument of info() must be a selector of labels, like {data=~".+"}')
         return Call(function=name, args=args)
 
     def _AggregateExpr(self, node: Any) -> AggregateExpr:  # noqa: N802

@@ -64,7 +64,7 @@ def _check(expr: Expr) -> None:
             _check(expr.expr)
 
 
-def _pinned(expr: Expr, at: At) -> Expr:
+def _pinned(expr: Expr, at: At) -> Expr:  # noqa: PLR0911  one return a node type
     match expr:
         case VectorSelector():
             return expr if expr.at is not None else replace(expr, at=at)

@@ -98,9 +98,7 @@ def _mixed_window(window: Window, index: int, step: int, context: tuple[str, Ann
     count = int(window.counts[index])
     assert window.histograms is not None
     stamps = np.broadcast_to(window.ts_ms, window.values.shape)[:count, index].tolist()
-    samples = zip(
-        stamps, window.values[:count, index].tolist(), window.histograms[:count, index].tolist(), strict=True
-    )
+    samples = zip(stamps, window.values[:count, index].tolist(), window.histograms[:count, index].tolist(), strict=True)
     floats: list[tuple[int, float]] = []
     histograms: list[tuple[int, NativeHistogram]] = []
     for ts_ms, value, histogram in samples:
@@ -126,7 +124,8 @@ def floats_with_info(floats: FloatFunction) -> MixedFunction:
         if not window.floats:
             return None
         window.annotations.info(
-            f"ignored histograms in a range containing both floats and histograms for metric name {window.metric_name!r}"
+            "ignored histograms in a range containing both floats and histograms "
+            f"for metric name {window.metric_name!r}"
         )
         stamps = np.array([[ts_ms] for ts_ms, _ in window.floats], dtype=np.int64)
         values, present = floats(

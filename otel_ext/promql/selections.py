@@ -150,9 +150,7 @@ def check_quantile(quantiles: F64, annotations: Annotations) -> None:
             annotations.warn(f"quantile value should be between 0 and 1, got {value:g}")
 
 
-def grouped_quantile(
-    slots: I64, values: F64, shape: tuple[int, int], quantiles: F64, annotations: Annotations
-) -> F64:
+def grouped_quantile(slots: I64, values: F64, shape: tuple[int, int], quantiles: F64, annotations: Annotations) -> F64:
     """The quantile of each (step, group)."""
     check_quantile(quantiles, annotations)
     matrix, counts = grid(slots, values, shape[0] * shape[1])

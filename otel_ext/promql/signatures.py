@@ -25,9 +25,7 @@ class Signature:
     experimental: bool
 
 
-def _signature(
-    *args: ValueType, returns: ValueType = _V, variadic: int = 0, experimental: bool = False
-) -> Signature:
+def _signature(*args: ValueType, returns: ValueType = _V, variadic: int = 0, experimental: bool = False) -> Signature:
     return Signature(args=args, returns=returns, variadic=variadic, experimental=experimental)
 
 

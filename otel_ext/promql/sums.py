@@ -55,12 +55,17 @@ def kahan_columns(matrix: F64, counts: I64) -> F64:
 def grouped_sum(slots: I64, values: F64, groups: int) -> F64:
     """The sum of each group (0 for an empty one)."""
     if len(values) > _SMALL:
-        fast = np.bincount(slots, weights=values, minlength=groups)
-        magnitudes = np.bincount(slots, weights=np.abs(values), minlength=groups)
-        if bool((magnitudes <= _CANCELLATION * np.abs(fast)).all()) and bool(np.isfinite(fast).all()):
-            return np.asarray(fast, dtype=np.float64)
+        fast = np.asarray(np.bincount(slots, weights=values, minlength=groups), dtype=np.float64)
+        if bool(np.isfinite(fast).all()) and (bool(values.min() >= 0) or not _cancels(slots, values, fast)):
+            return fast
     matrix, counts = grid(slots, values, groups)
     return kahan_columns(matrix, counts)
+
+
+def _cancels(slots: I64, values: F64, sums: F64) -> bool:
+    """Whether positive and negative values cancel so far that rounding could show."""
+    magnitudes = np.bincount(slots, weights=np.abs(values), minlength=len(sums))
+    return bool((magnitudes > _CANCELLATION * np.abs(sums)).any())
 
 
 def grouped_mean(slots: I64, values: F64, groups: int) -> F64:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -258,11 +258,15 @@ def _same_histogram(expected: NativeHistogram, got: NativeHistogram) -> bool:
                 (expected.count, got.count),
                 (expected.sum, got.sum),
                 (expected.zero_count, got.zero_count),
-                *((expected.positive.get(i, 0.0), got.positive.get(i, 0.0)) for i in {*expected.positive, *got.positive}),
-                *((expected.negative.get(i, 0.0), got.negative.get(i, 0.0)) for i in {*expected.negative, *got.negative}),
             )
         )
+        and _same_buckets(expected.positive, got.positive)
+        and _same_buckets(expected.negative, got.negative)
     )
+
+
+def _same_buckets(expected: Mapping[int, float], got: Mapping[int, float]) -> bool:
+    return all(_close(expected.get(index, 0.0), got.get(index, 0.0)) for index in {*expected, *got})
 
 
 def _close(expected: float, got: float) -> bool:
@@ -277,5 +281,3 @@ def _close(expected: float, got: float) -> bool:
     if expected == 0 or got == 0 or total < _MIN_NORMAL:
         return gap < _EPSILON * _MIN_NORMAL
     return gap / min(total, 1.7976931348623157e308) < _EPSILON
-
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from otel_ext.model.labels import Labels
 from otel_ext.model.native_histograms import NativeHistogram
@@ -28,8 +28,7 @@ class String:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """One element of an instant vector; ``ts_ms`` is the evaluation time."""
 
     labels: Labels
@@ -42,8 +41,7 @@ class Vector:
     samples: tuple[Sample, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class Point(NamedTuple):
     ts_ms: int
     value: float | NativeHistogram
 

@@ -66,16 +66,20 @@ class Window:
         if not self.length:
             return np.zeros(self.n, dtype=np.int64)
         if self.ts_ms.shape[1] == 1:
-            return self.ts_ms[self.last(), 0]
-        return self.ts_ms[self.last(), np.arange(self.n)]
+            shared: I64 = self.ts_ms[self.last(), 0]
+            return shared
+        own: I64 = self.ts_ms[self.last(), np.arange(self.n)]
+        return own
 
     def last_values(self) -> F64:
         """The last float of each series with one."""
         if not self.length:
             return np.full(self.n, np.nan)
         if self.dense:
-            return self.values[-1]
-        return self.values[self.last(), np.arange(self.n)]
+            newest: F64 = self.values[-1]
+            return newest
+        own: F64 = self.values[self.last(), np.arange(self.n)]
+        return own
 
     def with_histograms(self) -> Bool:
         """Series that have a histogram in the window. Shape [n]."""

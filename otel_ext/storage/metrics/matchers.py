@@ -1,12 +1,13 @@
-"""Label matchers with RE2 semantics: fully anchored, dot matches a newline, results cached per label value.
+"""Label matchers with RE2 semantics: fully anchored, dot matches a newline, answers cached per label value.
 
-Values; each matcher owns its own bounded cache (a race computes an answer twice). Imports errors only.
+Values; the caches are bounded and shared by equal patterns (a race computes an answer twice). Imports errors only.
 """
 
 from __future__ import annotations
 
 import enum
 import functools
+import re
 from collections.abc import Iterable, Mapping
 
 import re2
@@ -15,7 +16,8 @@ from otel_ext.errors import QueryError
 
 __all__ = ["MatchType", "Matcher", "compile_re2", "matches_all"]
 
-_CACHE_LIMIT = 100_000
+_CACHE_LIMIT = 20_000
+_LITERALS = re.compile(r"[\w \-/:@|]+")
 
 
 class MatchType(enum.Enum):
@@ -41,18 +43,43 @@ def compile_re2(pattern: str) -> re2._Regexp:
         ) from error
 
 
+class _Pattern:
+    """A regular expression with its answers; alternatives of plain text need no regular expression at all."""
+
+    __slots__ = ("_answers", "_literals", "_regex")
+
+    def __init__(self, pattern: str) -> None:
+        self._regex = compile_re2(pattern)
+        self._literals = frozenset(pattern.split("|")) if _LITERALS.fullmatch(pattern) else None
+        self._answers: dict[str, bool] = {}
+
+    def matches(self, value: str) -> bool:
+        if self._literals is not None:
+            return value in self._literals
+        known = self._answers.get(value)
+        if known is None:
+            if len(self._answers) >= _CACHE_LIMIT:
+                self._answers = {}
+            known = self._answers[value] = self._regex.fullmatch(value) is not None
+        return known
+
+
+@functools.lru_cache(maxsize=1024)
+def _pattern(pattern: str) -> _Pattern:
+    return _Pattern(pattern)
+
+
 class Matcher:
     """``name op value``; an absent label has the value ""."""
 
-    __slots__ = ("_cache", "_hash", "_pattern", "name", "type", "value")
+    __slots__ = ("_hash", "_pattern", "name", "type", "value")
 
     def __init__(self, match_type: MatchType, name: str, value: str) -> None:
         self.type = match_type
         self.name = name
         self.value = value
         regex = match_type in (MatchType.REGEX, MatchType.NOT_REGEX)
-        self._pattern = compile_re2(value) if regex else None
-        self._cache: dict[str, bool] = {}
+        self._pattern = _pattern(value) if regex else None
         self._hash = hash((match_type, name, value))
 
     def __eq__(self, other: object) -> bool:
@@ -70,14 +97,7 @@ class Matcher:
         """Whether this label value passes."""
         if self._pattern is None:
             return (value == self.value) is (self.type is MatchType.EQUAL)
-        known = self._cache.get(value)
-        if known is None:
-            found = self._pattern.fullmatch(value) is not None
-            known = found is (self.type is MatchType.REGEX)
-            if len(self._cache) >= _CACHE_LIMIT:
-                self._cache.clear()
-            self._cache[value] = known
-        return known
+        return self._pattern.matches(value) is (self.type is MatchType.REGEX)
 
 
 def matches_all(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:

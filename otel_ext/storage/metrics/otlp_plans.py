@@ -224,7 +224,7 @@ class NumberPlan(MetricPlan):
             if point.exemplars and row >= 0:
                 series = context.store.table(self.name).series[row]
                 for exemplar in point.exemplars:
-                    context.store.add_exemplar(series, lambda found=exemplar: _stored(found, context))
+                    context.store.add_exemplar(series, _stored(exemplar, context))
 
 
 class HistogramPlan(MetricPlan):
@@ -258,9 +258,7 @@ class HistogramPlan(MetricPlan):
         entries = super()._entries(context, points)
         for index, (point, entry) in enumerate(zip(points, entries, strict=True)):
             if len(point.explicit_bounds) != len(entry.bounds) or tuple(point.explicit_bounds) != entry.bounds:
-                self._by_labels.pop(
-                    Labels({**label_pairs(point.attributes, context.translation), **self.base}), None
-                )
+                self._by_labels.pop(Labels({**label_pairs(point.attributes, context.translation), **self.base}), None)
                 entries[index] = self._entry(context, point)
         return entries
 
@@ -286,7 +284,7 @@ class HistogramPlan(MetricPlan):
                 row = entry.buckets[int(np.searchsorted(entry.bounds, exemplar.value, side="left"))]
                 if row >= 0:
                     series = context.store.table(self.streams[0].table).series[row]
-                    context.store.add_exemplar(series, lambda found=exemplar: _stored(found, context))
+                    context.store.add_exemplar(series, _stored(exemplar, context))
 
 
 class ExponentialPlan(MetricPlan):
@@ -312,7 +310,7 @@ class ExponentialPlan(MetricPlan):
                 histograms[row] = histogram
             for exemplar in point.exemplars:
                 series = context.store.table(self.name).series[row]
-                context.store.add_exemplar(series, lambda found=exemplar: _stored(found, context))
+                context.store.add_exemplar(series, _stored(exemplar, context))
         self.streams[0].write(context, _NO_ROWS, np.zeros(0), histograms)
 
 
@@ -343,7 +341,7 @@ def _cumulative(points: Sequence[Any]) -> F64:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _stored(exemplar: Any, context: PlanContext) -> StoredExemplar | None:
+def _stored(exemplar: Any, context: PlanContext) -> StoredExemplar:
     labels = label_pairs(exemplar.filtered_attributes or {}, context.translation)
     if exemplar.trace_id:
         labels["trace_id"] = f"{exemplar.trace_id:032x}"

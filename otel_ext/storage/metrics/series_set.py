@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from otel_ext.model.labels import METRIC_NAME, Labels
 
-__all__ = ["EMPTY_SERIES", "METADATA_LABELS", "UNLABELLED", "LabelColumn", "SeriesSet", "shared_keys"]
+__all__ = ["EMPTY_SERIES", "METADATA_LABELS", "UNLABELLED", "LabelColumn", "SeriesSet"]
 
 Codes = npt.NDArray[np.int64]
 Index = npt.NDArray[np.int64]
@@ -34,12 +34,14 @@ class LabelColumn(NamedTuple):
 class SeriesSet:
     """``n`` label sets. Two series of one set may carry equal labels only between evaluation steps."""
 
-    __slots__ = ("_labels", "_memo", "columns", "n")
+    __slots__ = ("_built", "_labels", "_memo", "_origin", "columns", "n")
 
     def __init__(self, n: int, columns: Mapping[str, LabelColumn]) -> None:
         self.n = n
         self.columns = dict(columns)
         self._labels: tuple[Labels, ...] | None = None
+        self._built: list[Labels | None] | None = None  # single label sets that others asked for
+        self._origin: tuple[SeriesSet, Index] | None = None  # where these series were taken from
         self._memo: dict[Hashable, object] = {}
 
     @classmethod
@@ -64,13 +66,10 @@ class SeriesSet:
         if key in self._memo:
             return cast("T", self._memo[key])
         made = make()
-        self._remember(key, made)
-        return made
-
-    def _remember(self, key: Hashable, made: object) -> None:
         if len(self._memo) >= _MEMO_LIMIT:
             self._memo = {}
         self._memo[key] = made
+        return made
 
     @property
     def labels(self) -> tuple[Labels, ...]:
@@ -80,10 +79,30 @@ class SeriesSet:
         return self._labels
 
     def _build_labels(self) -> tuple[Labels, ...]:
+        if self._origin is not None:
+            source, rows = self._origin
+            return source.labels_at(rows.tolist())
         columns = [(name, column.values, column.codes.tolist()) for name, column in sorted(self.columns.items())]
         return tuple(
             Labels({name: values[codes[row]] for name, values, codes in columns if codes[row]}) for row in range(self.n)
         )
+
+    def labels_at(self, rows: Sequence[int]) -> tuple[Labels, ...]:
+        """Some of the label sets, each built once however often it is asked for."""
+        if self._labels is not None:
+            return tuple(self._labels[row] for row in rows)
+        if self._origin is not None:
+            source, taken = self._origin
+            return source.labels_at(taken[np.asarray(rows, dtype=np.int64)].tolist())
+        built = self._built
+        if built is None:
+            built = self._built = [None] * self.n
+        return tuple(self._built_row(built, row) if (kept := built[row]) is None else kept for row in rows)
+
+    def _built_row(self, built: list[Labels | None], row: int) -> Labels:
+        pairs = {name: column.values[column.codes[row]] for name, column in self.columns.items() if column.codes[row]}
+        made = built[row] = Labels(pairs)
+        return made
 
     def label(self, row: int, name: str) -> str:
         """The value of one label of one series, "" when absent."""
@@ -102,8 +121,7 @@ class SeriesSet:
         taken = SeriesSet(
             len(rows), {name: LabelColumn(column.values, column.codes[rows]) for name, column in self.columns.items()}
         )
-        if self._labels is not None and len(rows) <= 64:
-            taken._labels = tuple(self._labels[row] for row in rows.tolist())
+        taken._origin = (self, rows) if self._origin is None else (self._origin[0], self._origin[1][rows])
         return taken
 
     def without(self, *names: str) -> SeriesSet:
@@ -167,33 +185,27 @@ class SeriesSet:
     def _column(self, name: str) -> LabelColumn:
         return self.columns.get(name) or LabelColumn(("",), np.zeros(self.n, dtype=np.int64))
 
+    def shared_keys(self, right: SeriesSet, names: tuple[str, ...], *, ignoring: bool) -> tuple[Index, Index]:
+        """Signature numbers that are equal exactly where both sides agree on the matching labels.
 
-def shared_keys(left: SeriesSet, right: SeriesSet, names: tuple[str, ...], *, ignoring: bool) -> tuple[Index, Index]:
-    """Signature numbers that are equal exactly where both sides agree on the matching labels.
+        ``ignoring`` matches on all labels but ``names`` (and ``__name__``), else on ``names`` alone.
+        """
+        key = ("shared", id(right), names, ignoring)
+        held = self.memo(key, lambda: (right, self._shared_keys(right, names, ignoring=ignoring)))
+        return held[1] if held[0] is right else self._shared_keys(right, names, ignoring=ignoring)
 
-    ``ignoring`` matches on all labels but ``names`` (and ``__name__``), else on ``names`` alone.
-    """
-    key = ("shared", id(right), names, ignoring)
-    found = left._memo.get(key)
-    if found is not None and cast("tuple[object, object]", found)[0] is right:
-        return cast("tuple[SeriesSet, tuple[Index, Index]]", found)[1]
-    keys = _shared_keys(left, right, names, ignoring=ignoring)
-    left._remember(key, (right, keys))
-    return keys
-
-
-def _shared_keys(left: SeriesSet, right: SeriesSet, names: tuple[str, ...], *, ignoring: bool) -> tuple[Index, Index]:
-    if ignoring:
-        excluded = {*names, METRIC_NAME}
-        used = [name for name in {**left.columns, **right.columns} if name not in excluded]
-    else:
-        used = [name for name in names if name in left.columns or name in right.columns]
-    parts: list[Codes] = []
-    for name in used:
-        mine, other = left._column(name), right._column(name)
-        parts.append(np.concatenate([mine.codes, _unify(mine, other)[1]]))
-    keys = _combine(parts, left.n + right.n)
-    return keys[: left.n], keys[left.n :]
+    def _shared_keys(self, right: SeriesSet, names: tuple[str, ...], *, ignoring: bool) -> tuple[Index, Index]:
+        if ignoring:
+            excluded = {*names, METRIC_NAME}
+            used = [name for name in {**self.columns, **right.columns} if name not in excluded]
+        else:
+            used = [name for name in names if name in self.columns or name in right.columns]
+        parts: list[Codes] = []
+        for name in used:
+            mine, other = self._column(name), right._column(name)
+            parts.append(np.concatenate([mine.codes, _unify(mine, other)[1]]))
+        keys = _combine(parts, self.n + right.n)
+        return keys[: self.n], keys[self.n :]
 
 
 def _unify(left: LabelColumn, right: LabelColumn) -> tuple[Sequence[str], Codes]:
@@ -201,9 +213,8 @@ def _unify(left: LabelColumn, right: LabelColumn) -> tuple[Sequence[str], Codes]
     if left.values is right.values:
         return left.values, right.codes
     dictionary = {value: code for code, value in enumerate(left.values)}
-    mapping = np.fromiter(
-        (dictionary.setdefault(value, len(dictionary)) for value in right.values), dtype=np.int64, count=len(right.values)
-    )
+    codes = (dictionary.setdefault(value, len(dictionary)) for value in right.values)
+    mapping = np.fromiter(codes, dtype=np.int64, count=len(right.values))
     return tuple(dictionary), mapping[right.codes]
 
 

@@ -7,7 +7,7 @@ Holds the caps: samples older than the retention go, then the oldest chunks unti
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,8 @@ class MetricStore:
             else:
                 floats[row] = value
         if floats or histograms:
-            self.write(table, ts_ms, np.array(list(floats), dtype=np.int64), np.array(list(floats.values())), histograms)
+            rows, values = np.array(list(floats), dtype=np.int64), np.array(list(floats.values()))
+            self.write(table, ts_ms, rows, values, histograms)
 
     def table(self, name: str) -> Table:
         """The table of a metric name, made when new. For appenders that hold the lock."""
@@ -233,11 +234,9 @@ class MetricStore:
         with self._lock:
             return self._exemplars.select(matchers, start_ms, end_ms)
 
-    def add_exemplar(self, series: Labels, make: Callable[[], StoredExemplar | None]) -> None:
+    def add_exemplar(self, series: Labels, exemplar: StoredExemplar) -> None:
         """Keep an exemplar of a series. For appenders that hold the lock."""
-        exemplar = make()
-        if exemplar is not None:
-            self._exemplars.add(series, exemplar)
+        self._exemplars.add(series, exemplar)
 
     def tables(self) -> Iterator[Table]:
         """Every table. For appenders that hold the lock."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from otel_ext.model.labels import METRIC_NAME, Labels
 from otel_ext.storage.metrics.markers import HISTOGRAM, MISSING, STALE, valid_mask
-from otel_ext.storage.metrics.matchers import Matcher
+from otel_ext.storage.metrics.matchers import Matcher, MatchType
 from otel_ext.storage.metrics.series_set import LabelColumn, SeriesSet
 
 __all__ = ["CHUNK_COLUMNS", "LABEL_BYTES", "Chunk", "Table"]
@@ -65,11 +65,22 @@ class LabelIndex:
             self.values.append(value)
         self.codes[row] = code
 
-    def column(self, rows: int) -> LabelColumn:
+    def at(self, rows: int) -> I64:
+        """The codes of the first ``rows`` rows."""
         codes = self.codes[:rows]
         if len(codes) < rows:
             codes = np.concatenate([codes, np.zeros(rows - len(codes), dtype=np.int64)])
-        return LabelColumn(self.values, codes.copy())
+        return codes
+
+    def matching(self, matcher: Matcher, rows: int) -> npt.NDArray[np.bool_]:
+        """Which rows a matcher lets pass."""
+        codes = self.at(rows)
+        if matcher.type in (MatchType.EQUAL, MatchType.NOT_EQUAL):
+            equal: npt.NDArray[np.bool_] = codes == self.index.get(matcher.value, -1)
+            return equal if matcher.type is MatchType.EQUAL else ~equal
+        allowed = np.fromiter((matcher.matches(value) for value in self.values), np.bool_, len(self.values))
+        passing: npt.NDArray[np.bool_] = allowed[codes]
+        return passing
 
 
 class RowState:
@@ -225,13 +236,8 @@ class Table:
         rows = self._matching_rows(matchers)
         taken = SeriesSet(
             len(rows),
-            {
-                name: LabelColumn(index.values, index.column(len(self.series)).codes[rows])
-                for name, index in self._index.items()
-            },
+            {name: LabelColumn(index.values, index.at(len(self.series))[rows]) for name, index in self._index.items()},
         )
-        if len(rows) <= 64:
-            taken._labels = tuple(self.series[row] for row in rows.tolist())
         self._selections[matchers] = (self.structure, taken, rows)
         if len(self._selections) > _SELECTIONS:
             self._selections.popitem(last=False)
@@ -245,8 +251,7 @@ class Table:
                 if not matcher.matches(self.name if matcher.name == METRIC_NAME else ""):
                     mask[:] = False
                 continue
-            allowed = np.fromiter((matcher.matches(value) for value in index.values), np.bool_, len(index.values))
-            mask &= allowed[index.column(len(self.series)).codes]
+            mask &= index.matching(matcher, len(self.series))
         return np.flatnonzero(mask).astype(np.int64)
 
     # ---- retention ----
@@ -295,7 +300,8 @@ def _padded(chunk: Chunk, column: int, rows: I64) -> F64:
     """One column's values at these rows, MISSING for rows the chunk does not know."""
     width = chunk.values.shape[1]
     if not len(rows) or int(rows.max()) < width:
-        return chunk.values[column, rows]
+        found: F64 = chunk.values[column, rows]
+        return found
     out = np.full(len(rows), MISSING)
     known = rows < width
     out[known] = chunk.values[column, rows[known]]

@@ -25,9 +25,11 @@ Objects = npt.NDArray[np.object_]
 
 
 class SeriesBlock:
-    """Series of one metric name that pass a selector, and their columns. Columns are counted from 0 within the block."""
+    """Series of one metric name that pass a selector, and their columns, which are counted from 0 within the block."""
 
     __slots__ = ("_chunks", "_first_seq", "_state", "_whole", "rows", "series", "ts_ms")
+
+    series: SeriesSet
 
     def __init__(self, table: Table, matchers: tuple[Matcher, ...]) -> None:
         self.series, self.rows = table.select(matchers)
@@ -52,7 +54,8 @@ class SeriesBlock:
         offset = 0
         for chunk, columns in self._chunks:
             if position < offset + columns:
-                return self._gather(chunk, position - offset, position - offset + 1, at)[0]
+                found: F64 = self._gather(chunk, position - offset, position - offset + 1, at)[0]
+                return found
             offset += columns
         raise IndexError(position)
 
@@ -73,7 +76,8 @@ class SeriesBlock:
     def _gather(self, chunk: Chunk, low: int, high: int, at: I64 | None) -> F64:
         width = chunk.values.shape[1]
         if at is None and self._whole and self.series.n <= width:
-            return chunk.values[low:high, : self.series.n]
+            whole: F64 = chunk.values[low:high, : self.series.n]
+            return whole
         rows = self.rows if at is None else self.rows[at]
         if not len(rows) or int(rows.max()) < width:
             return chunk.values[low:high].take(rows, axis=1)
