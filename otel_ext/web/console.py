@@ -1,6 +1,7 @@
 """The status page's routes: gathers the view from the engines' snapshots, and serves the page's static files.
 
-Owns the bytes of the static files, read once. Runs in the web thread. Imports page, view, probes.
+Owns the bytes of the static files, read once, and the traces found last. Runs in the web thread. Imports page, view and
+probes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; char
 _FAILED_SHOWN = 8
 _SLOW_SHOWN = 4
 _SLOW_AMONG = 200
+_TRACES_FRESH_MS = 5_000  # a search for failures walks the whole store when there are none
 
 
 class Console:
@@ -35,6 +37,8 @@ class Console:
         self._source = source
         self._probes = probes
         self._files = _static_files()
+        self._traces: list[TraceSummary] = []
+        self._traces_at_ms: int | None = None
 
     async def page(self, request: Request) -> Response:
         """The status page."""
@@ -63,10 +67,17 @@ class Console:
             open_anomalies=source.anomalies.open(),
             recent_anomalies=source.anomalies.recent(),
             checks=_check_rows(live, ready),
-            traces=_noteworthy(source.traces),
+            traces=self._noteworthy(),
             counters=dict(_counters(source)),
             facts=source.facts(),
         )
+
+    def _noteworthy(self) -> list[TraceSummary]:
+        """Failed and slow traces, searched for at most every five seconds, however many pages are open."""
+        now_ms = self._source.clock.now_ms()
+        if self._traces_at_ms is None or now_ms - self._traces_at_ms >= _TRACES_FRESH_MS:
+            self._traces, self._traces_at_ms = _noteworthy(self._source.traces), now_ms
+        return self._traces
 
 
 def _static_files() -> Mapping[str, bytes]:

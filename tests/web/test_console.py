@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.web.world import Client, World
+from tests.web.world import Client, World, client
 
 
 def test_the_page_shows_what_the_engines_say(web: Client, world: World) -> None:
@@ -46,8 +46,15 @@ def test_a_check_of_both_probes_is_listed_once(web: Client, world: World) -> Non
 
 
 def test_a_new_process_has_a_page() -> None:
-    from tests.web.world import client
-
     answer = client(World()).get("/")
     assert answer.status_code == 200
     assert "No requests counted yet" in answer.text or "Not ready" in answer.text
+
+
+def test_traces_are_searched_for_anew_after_five_seconds(web: Client, world: World) -> None:
+    assert "None among the traces kept" in web.get("/").text
+    world.span(failed=True)
+    world.clock.advance(4.9)
+    assert "None among the traces kept" in web.get("/").text
+    world.clock.advance(0.1)
+    assert "GET /" in web.get("/").text
