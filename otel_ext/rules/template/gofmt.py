@@ -111,7 +111,8 @@ def _pad(text: str, flags: str, width: int | None, verb: str) -> str:
 
 def _verb(verb: str, flags: str, precision: int | None, value: object) -> str:
     if verb in "Tv":
-        return go_type(value) if verb == "T" else _signed(_plain(value), value, flags)
+        # %+v asks for field names of structs, not for a sign
+        return go_type(value) if verb == "T" else _signed(_plain(value), value, flags.replace("+", ""))
     if isinstance(value, bool):
         return format_value(value) if verb == "t" else _bad(verb, value)
     if isinstance(value, float):
