@@ -46,8 +46,8 @@ class CountRate(CountModel):
         forget = np.clip(mean / EVENTS_OF_MEMORY, SLOWEST, _FASTEST)
         self._learn_sums(count, clipped, seconds, forget, weight)
 
-    def forecast(self, slots: IndexArray, exposure: FloatArray, surprise: FloatArray) -> Forecast:
-        seconds = np.maximum(exposure, 1e-9)
+    def forecast(self, slots: IndexArray, observation: Observation, surprise: FloatArray) -> Forecast:
+        seconds = np.maximum(observation.exposure[slots], 1e-9)
         mean, variance = self._moments(slots, seconds)
         lower, upper = gamma_band(mean, variance, surprise * self._widening(slots))
         return Forecast(mean / seconds, lower / seconds, upper / seconds)

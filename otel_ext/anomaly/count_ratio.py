@@ -49,8 +49,8 @@ class CountRatio(CountModel):
         forget = np.clip(mean / EVENTS_OF_MEMORY, SLOWEST, _FASTEST)
         self._learn_sums(bad, clipped, total, forget, weight)
 
-    def forecast(self, slots: IndexArray, exposure: FloatArray, surprise: FloatArray) -> Forecast:
-        total = np.maximum(exposure, 1.0)
+    def forecast(self, slots: IndexArray, observation: Observation, surprise: FloatArray) -> Forecast:
+        total = np.maximum(observation.exposure[slots], 1.0)
         mean, variance = self._moments(slots, total)
         lower, upper = gamma_band(mean, variance, surprise * self._widening(slots))
         return Forecast(mean / total, lower / total, np.minimum(upper / total, 1.0))

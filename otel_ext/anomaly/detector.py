@@ -39,12 +39,14 @@ class Observation:
     """One tick of all series. A missing value is NaN in ``value``; ``count`` and ``exposure`` are then ignored.
 
     ``value = count / exposure``: for a rate, events and seconds; for a ratio, bad events and all events; for a mean,
-    the sum and the number of measurements. A plain gauge has exposure 1.
+    the sum and the number of measurements. A plain gauge has exposure 1. ``at_ms`` is the Unix time of each value in
+    milliseconds, in local time where days should follow the people and not UTC.
     """
 
     value: FloatArray
     count: FloatArray
     exposure: FloatArray
+    at_ms: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,11 @@ class Detector(Protocol):
     def accept(self, slots: IndexArray) -> None:
         """Take the recent values of these slots as the new normal."""
 
-    def forecast(self, slots: IndexArray, exposure: FloatArray, surprise: FloatArray) -> Forecast:
-        """Expected value and the band outside which a value has at least that surprise; same length as ``slots``."""
+    def forecast(self, slots: IndexArray, observation: Observation, surprise: FloatArray) -> Forecast:
+        """What these slots were expected to show at this observation's time and exposure, before it is learned.
+
+        The band is the one outside which a value has at least ``surprise`` (one number a slot asked for).
+        """
 
     def dump(self) -> Arrays:
         """The state as arrays whose last axis is the slot."""

@@ -113,7 +113,7 @@ class AnomalyEngine:
             for watch in self._watches.values():
                 watch.gap()
         else:
-            for name, observation in _observations(delta, counted, elapsed_ms / 1000).items():
+            for name, observation in _observations(delta, counted, elapsed_ms / 1000, ts_ms).items():
                 changes += self._watches[name].tick(observation, self._slots.labels, ts_ms)
         return self._publish(changes)
 
@@ -202,7 +202,7 @@ def _counts(rows: Sequence[GoldenRow]) -> FloatArray:
     return np.array([calls, errors, seconds], dtype=np.float64).reshape(3, len(rows))
 
 
-def _observations(delta: FloatArray, counted: IndexArray, elapsed_seconds: float) -> dict[str, Observation]:
+def _observations(delta: FloatArray, counted: IndexArray, elapsed_seconds: float, ts_ms: int) -> dict[str, Observation]:
     """The three derived series of every slot; NaN where nothing can be said."""
     calls, errors, seconds = delta
     present = np.zeros(calls.shape, dtype=np.bool_)
@@ -210,12 +210,13 @@ def _observations(delta: FloatArray, counted: IndexArray, elapsed_seconds: float
     served = present & (calls > 0)
     asked = np.where(served, calls, 1.0)
     nothing = np.nan
+    at_ms = np.full_like(calls, ts_ms)
     return {
         "request_rate": Observation(
-            np.where(present, calls / elapsed_seconds, nothing), calls, np.full_like(calls, elapsed_seconds)
+            np.where(present, calls / elapsed_seconds, nothing), calls, np.full_like(calls, elapsed_seconds), at_ms
         ),
-        "error_ratio": Observation(np.where(served, errors / asked, nothing), errors, asked),
-        "mean_latency": Observation(np.where(served, seconds / asked, nothing), seconds, asked),
+        "error_ratio": Observation(np.where(served, errors / asked, nothing), errors, asked, at_ms),
+        "mean_latency": Observation(np.where(served, seconds / asked, nothing), seconds, asked, at_ms),
     }
 
 

@@ -94,13 +94,17 @@ class RobustLevel:
     def accept(self, slots: IndexArray) -> None:
         self._seed(slots)
 
-    def forecast(self, slots: IndexArray, exposure: FloatArray, surprise: FloatArray) -> Forecast:
+    def forecast(self, slots: IndexArray, observation: Observation, surprise: FloatArray) -> Forecast:
         level = self._state["level"][slots]
         _, tail, power = self._shape(slots)
         width = tail * (surprise / _TAIL_SURPRISE) ** (1.0 / power)
-        width = width / self._precision(exposure, self._state["exposure"][slots])
+        width = width / self._precision(observation.exposure[slots], self._state["exposure"][slots])
         bounds = (level, level - width, level + width)
         return Forecast(*(np.exp(bound) if self._log else bound for bound in bounds))
+
+    def spread(self) -> FloatArray:
+        """Median absolute residual of each series, in its unit (in log units when ``log``)."""
+        return self._state["mid"]
 
     def dump(self) -> Arrays:
         return self._state.dump()

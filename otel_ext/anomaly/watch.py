@@ -123,7 +123,7 @@ class Watch:
 
     def _forecast(self, slots: IndexArray, observation: Observation) -> Forecast:
         thresholds = self._decision.thresholds()[slots]
-        return self._detector.forecast(slots, observation.exposure[slots], thresholds)
+        return self._detector.forecast(slots, observation, thresholds)
 
     def _start(self, slot: int, observation: Observation, labels: Sequence[Labels | None], ts_ms: int) -> AnomalyChange:
         series = labels[slot]

@@ -15,12 +15,20 @@ WEEK_MS = 604_800_000
 Source = Callable[[int], Observation]
 
 
+START_MS = 1_700_000_000_000.0
+
+
+def observed(value: FloatArray, count: FloatArray, exposure: FloatArray, tick: int = 0) -> Observation:
+    """An observation at ``tick`` minutes after a fixed start."""
+    return Observation(value, count, exposure, np.full(value.shape, START_MS + tick * MINUTE_MS))
+
+
 def measured(values: Callable[[int], FloatArray]) -> Source:
     """A gauge: the value itself."""
 
     def observe(tick: int) -> Observation:
         value = values(tick)
-        return Observation(value, value, np.ones_like(value))
+        return observed(value, value, np.ones_like(value), tick)
 
     return observe
 
@@ -31,7 +39,7 @@ def rate(counts: Callable[[int], FloatArray], interval_ms: int = MINUTE_MS) -> S
     def observe(tick: int) -> Observation:
         count = counts(tick).astype(np.float64)
         seconds = np.full(count.shape, interval_ms / 1000)
-        return Observation(count / seconds, count, seconds)
+        return observed(count / seconds, count, seconds, tick)
 
     return observe
 
@@ -42,7 +50,7 @@ def ratio(pairs: Callable[[int], tuple[FloatArray, FloatArray]]) -> Source:
     def observe(tick: int) -> Observation:
         bad, total = pairs(tick)
         asked = np.maximum(total, 1.0)
-        return Observation(np.where(total > 0, bad / asked, np.nan), bad.astype(np.float64), asked)
+        return observed(np.where(total > 0, bad / asked, np.nan), bad.astype(np.float64), asked, tick)
 
     return observe
 

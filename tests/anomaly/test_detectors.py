@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otel_ext.anomaly import CountRate, CountRatio, Detector, Observation, RobustLevel
-from tests.anomaly.simulate import Run, measured, rate, ratio
+from tests.anomaly.simulate import Run, measured, observed, rate, ratio
 
 SERIES = 100
 SECONDS_10 = 10_000
@@ -17,18 +17,18 @@ Step = Callable[[np.random.Generator, bool], Observation]
 
 def latency(rng: np.random.Generator, bad: bool) -> Observation:
     values = rng.lognormal(np.log(0.05 * (5 if bad else 1)), 0.1, SERIES)
-    return Observation(values, values * 100, np.full(SERIES, 100.0))
+    return observed(values, values * 100, np.full(SERIES, 100.0))
 
 
 def errors(rng: np.random.Generator, bad: bool) -> Observation:
     total = rng.poisson(100, SERIES).astype(float) + 1
     failed = rng.binomial(total.astype(int), 0.2 if bad else 0.001).astype(float)
-    return Observation(failed / total, failed, total)
+    return observed(failed / total, failed, total)
 
 
 def traffic(rng: np.random.Generator, bad: bool) -> Observation:
     calls = rng.poisson(20 if bad else 100, SERIES).astype(float)
-    return Observation(calls / 10, calls, np.full(SERIES, 10.0))
+    return observed(calls / 10, calls, np.full(SERIES, 10.0))
 
 
 def robust_level(warm_up: int = 30) -> Detector:
@@ -75,13 +75,13 @@ def test_a_short_warm_up_at_two_seconds_works_too(make: Callable[[int], Detector
 def test_an_incident_is_not_learned_as_normal(make: Callable[[], Detector], step: Step) -> None:
     rng = np.random.default_rng()
     run = Run(make(), SERIES, interval_ms=SECONDS_10)
-    everything, exposure = np.arange(SERIES), np.full(SERIES, 100.0)
+    everything = np.arange(SERIES)
     for _ in range(120):
         run.step(step(rng, False))
-    before = run.detector.forecast(everything, exposure, np.full(SERIES, 4.0)).expected
+    before = run.detector.forecast(everything, step(rng, False), np.full(SERIES, 4.0)).expected
     for _ in range(180):
         run.step(step(rng, True))
-    after = run.detector.forecast(everything, exposure, np.full(SERIES, 4.0)).expected
+    after = run.detector.forecast(everything, step(rng, False), np.full(SERIES, 4.0)).expected
     assert run.decision.is_open.mean() >= 0.97, "still open after half an hour"
     assert np.median(np.abs(np.log(after / before))) < 0.1
     for _ in range(20):
@@ -114,7 +114,7 @@ def test_the_band_holds_normal_values_and_not_the_incident(make: Callable[[], De
     for _ in range(200):
         run.step(step(rng, False))
     normal, incident = step(rng, False), step(rng, True)
-    band = run.detector.forecast(np.arange(SERIES), normal.exposure, run.decision.thresholds())
+    band = run.detector.forecast(np.arange(SERIES), normal, run.decision.thresholds())
     assert ((band.lower <= normal.value) & (normal.value <= band.upper)).mean() >= 0.98
     assert ((band.lower > incident.value) | (incident.value > band.upper)).mean() >= 0.95
     assert (band.lower <= band.expected).all()
@@ -153,7 +153,7 @@ def test_clearing_a_slot_forgets_its_series_alone(make: Callable[[], Detector]) 
     run = Run(make(), 2, interval_ms=SECONDS_10)
     for _ in range(60):
         count = rng.poisson(50, 2).astype(float)
-        run.step(Observation(count / 100, count, np.full(2, 100.0)))
+        run.step(observed(count / 100, count, np.full(2, 100.0)))
     kept = {name: values[..., 1].copy() for name, values in run.detector.dump().items()}
     run.detector.clear(np.array([0]))
     after = run.detector.dump()
@@ -167,7 +167,7 @@ def test_missing_values_change_nothing() -> None:
     run.feed(measured(lambda _: rng.normal(100, 5, 3)), 60)
     before = run.detector.dump()
     missing = np.full(3, np.nan)
-    surprise = run.step(Observation(missing, missing, np.ones(3)))
+    surprise = run.step(observed(missing, missing, np.ones(3)))
     after = run.detector.dump()
     assert not surprise.any()
     assert all(np.array_equal(after[name], values, equal_nan=True) for name, values in before.items())
@@ -185,8 +185,8 @@ def test_a_mean_of_few_measurements_is_believed_less() -> None:
     run = Run(RobustLevel(log=True), 2, interval_ms=SECONDS_10)
     for _ in range(200):
         values = rng.lognormal(0, 0.1, 2)
-        run.step(Observation(values, values * 100, np.full(2, 100.0)))
-    surprise = run.detector.score(Observation(np.full(2, 2.0), np.full(2, 2.0), np.array([100.0, 1.0])))
+        run.step(observed(values, values * 100, np.full(2, 100.0)))
+    surprise = run.detector.score(observed(np.full(2, 2.0), np.full(2, 2.0), np.array([100.0, 1.0])))
     assert surprise[0] > 3 * surprise[1] > 0
 
 
