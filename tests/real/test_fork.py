@@ -58,7 +58,7 @@ def in_child(work):
 
 
 def _run(code: str, **env: str) -> Any:
-    done = run_python(PRELUDE + code, env=clean_environment(**env), seconds=60)
+    done = run_python(PRELUDE + code, env=clean_environment(**env))
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return json.loads(done.stdout)

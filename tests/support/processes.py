@@ -167,8 +167,7 @@ class TestProcess:
 
     def kill(self) -> None:
         """End the whole group at once; safe to call twice."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        _kill_group(self.pid)
         self._popen.wait(10)
 
 
@@ -197,16 +196,34 @@ class ProcessFactory:
 
 
 def run_python(
-    code: str, *arguments: str, env: Mapping[str, str], cwd: Path | None = None, seconds: float = 60.0
+    code: str, *arguments: str, env: Mapping[str, str], cwd: Path | None = None, seconds: float = 30.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in an interpreter of its own and return its exit code, stdout and stderr."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
+    """Run a script in an interpreter of its own and return its exit code, stdout and stderr.
+
+    What it started and left behind ends with it. An AssertionError when it takes longer than ``seconds``.
+    """
+    command = [sys.executable, "-c", code, *arguments]
+    with subprocess.Popen(
+        command,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env=dict(env),
         cwd=cwd,
-        timeout=seconds,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _kill_group(process.pid)
+            stdout, stderr = process.communicate()
+            raise AssertionError(f"the script still ran after {seconds:g} s\n{stdout}\n{stderr}") from None
+        finally:
+            _kill_group(process.pid)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
