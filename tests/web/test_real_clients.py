@@ -75,7 +75,7 @@ def promtool(*arguments: str) -> str:
 
 def test_promtool_queries_series_and_labels(served: tuple[World, WebServer]) -> None:
     world, server = served
-    now = f"{world.clock.now_ms() / 1000:.0f}"
+    now = str(world.clock.now_ms() // 1000 + 1)
     instant = promtool("query", "instant", "--time", now, server.url, "http_requests_total")
     assert f'http_requests_total{{http_route="/", instance="one", job="shop"}} => {world.requests} @' in instant
     ranged = promtool(
