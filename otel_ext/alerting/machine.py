@@ -112,13 +112,13 @@ class AlertMachine:
         published, alerts = self._sorted
         if published is not self._published:
             published = self._published
-            alerts = tuple(sorted((a for group in published.values() for a in group), key=_order))
+            alerts = tuple(alert for key in sorted(published) for alert in published[key])
             self._sorted = (published, alerts)
         return alerts
 
     def for_rule(self, rule_key: str) -> tuple[Alert, ...]:
         """The alerts of one rule, sorted by labels; empty for an unknown rule."""
-        return tuple(sorted(self._published.get(rule_key, ()), key=_order))
+        return self._published.get(rule_key, ())
 
     def dump(self, ts_ms: int) -> dict[str, object]:
         """The whole state as plain data (JSON-able when the evidence is), for :meth:`restore` after a restart."""
@@ -217,13 +217,15 @@ class AlertMachine:
             if key in self._published:
                 self._published = {name: group for name, group in self._published.items() if name != key}
             return
-        self._published = {**self._published, key: tuple(state.alerts.values())}
+        self._published = {**self._published, key: tuple(sorted(state.alerts.values(), key=_order))}
 
 
 def _by_identity(rule: AlertRule, active: Sequence[ActiveAlert]) -> dict[Labels, ActiveAlert]:
     found: dict[Labels, ActiveAlert] = {}
     for item in active:
-        labels = item.labels.with_labels(alertname=rule.name)
+        labels = item.labels
+        if labels.get("alertname") != rule.name:
+            labels = labels.with_labels(alertname=rule.name)
         if labels in found:
             raise AlertError(
                 f"alert {rule.name!r}: two elements of the result have the same labels {labels!r} after the rule's "
@@ -261,5 +263,5 @@ def _why(alert: Alert, previous: AlertState) -> str:
     return "the condition holds"
 
 
-def _order(alert: Alert) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return alert.rule.key, alert.labels.items_sorted
+def _order(alert: Alert) -> tuple[tuple[str, str], ...]:
+    return alert.labels.items_sorted

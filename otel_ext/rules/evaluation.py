@@ -63,6 +63,7 @@ class RuleRunner:
         self._last_ms: int | None = None
         self._duration_seconds = 0.0
         self._warnings: tuple[str, ...] = ()
+        self._alert_names: dict[tuple[Labels, AlertState], tuple[Labels, Labels]] = {}
         self._history: deque[RuleEvaluation] = deque(maxlen=context.history_size)
 
     def adopt(self, other: RuleRunner) -> None:
@@ -141,12 +142,12 @@ class RuleRunner:
             keep_firing_for_ms=self.rule.keep_firing_for_ms,
             interval_ms=self._interval_ms,
         )
-        live = [alert for alert in machine.for_rule(self.key) if alert.state in _LISTED]
-        keep = alerts_to_keep(self.rule, live, active, self._context.query, ts_ms - query_offset_ms)
+        keep = alerts_to_keep(
+            self.rule, machine.for_rule(self.key), active, self._context.query, ts_ms - query_offset_ms
+        )
         transitions = machine.observe(rule, active, ts_ms, limit=limit, keep=keep)
         alerts = [alert for alert in machine.for_rule(self.key) if alert.state in _LISTED]
-        series = tuple(item for alert in alerts for item in _alert_series(alert))
-        return _Output(series, transitions, _describe(alerts, transitions))
+        return _Output(self._alert_series(alerts), transitions, _describe(alerts, transitions))
 
     def _active(self, sample: SampleLike, query_ts_ms: int) -> ActiveAlert:
         expand = self._context.expander.expand
@@ -159,11 +160,21 @@ class RuleRunner:
             for name, text in self.rule.annotations.items()
         }
         return ActiveAlert(
-            labels=seen.without(METRIC_NAME).with_labels(own),
+            labels=seen.with_labels({**own, METRIC_NAME: "", "alertname": self.rule.alert}),
             value=value,
             annotations=MappingProxyType(annotations),
             evidence=MappingProxyType({"expr": self.rule.expr}),
         )
+
+    def _alert_series(self, alerts: Sequence[Alert]) -> list[tuple[Labels, float]]:
+        """``ALERTS`` with the state, and ``ALERTS_FOR_STATE`` with the Unix time in seconds it became active."""
+        names = {(alert.labels, alert.state): self._alert_names.get((alert.labels, alert.state)) for alert in alerts}
+        self._alert_names = {key: known or _series_names(*key) for key, known in names.items()}
+        series: list[tuple[Labels, float]] = []
+        for alert in alerts:
+            state, since = self._alert_names[alert.labels, alert.state]
+            series += [(state, 1.0), (since, float(alert.active_at_ms // 1000))]
+        return series
 
     def _write(self, series: Sequence[tuple[Labels, float]], ts_ms: int) -> None:
         written = frozenset(labels for labels, _ in series)
@@ -195,11 +206,11 @@ class RuleRunner:
         )
 
 
-def _alert_series(alert: Alert) -> tuple[tuple[Labels, float], tuple[Labels, float]]:
-    """``ALERTS`` with the state, and ``ALERTS_FOR_STATE`` with the Unix time in seconds it became active."""
-    state = alert.labels.with_labels({METRIC_NAME: "ALERTS", "alertstate": alert.state.value})
-    since = alert.labels.with_labels({METRIC_NAME: "ALERTS_FOR_STATE"})
-    return (state, 1.0), (since, float(alert.active_at_ms // 1000))
+def _series_names(labels: Labels, state: AlertState) -> tuple[Labels, Labels]:
+    return (
+        labels.with_labels({METRIC_NAME: "ALERTS", "alertstate": state.value}),
+        labels.with_labels({METRIC_NAME: "ALERTS_FOR_STATE"}),
+    )
 
 
 def _describe(alerts: Sequence[Alert], transitions: Sequence[Transition]) -> str:

@@ -19,16 +19,17 @@ __all__ = ["alerts_to_keep"]
 
 
 def alerts_to_keep(
-    rule: Rule, live: Sequence[Alert], active: Sequence[ActiveAlert], query: QueryFunc, ts_ms: int
+    rule: Rule, known: Sequence[Alert], active: Sequence[ActiveAlert], query: QueryFunc, ts_ms: int
 ) -> frozenset[Labels]:
-    """Labels of live alerts that the result lacks and that must not change.
+    """Labels of pending and firing alerts among ``known`` that the result lacks and that must not change.
 
     With ``recovery``, a firing alert stays until that expression yields an element whose labels the alert has too.
     With ``keep_state_on_missing_data``, a pending or firing alert stays while no selector or range function of
     the rule yields a series that agrees with the alert's labels.
     """
-    if not live or not (rule.recovery or rule.keep_state_on_missing_data):
+    if not (rule.recovery or rule.keep_state_on_missing_data):
         return frozenset()
+    live = [alert for alert in known if alert.state is not AlertState.RESOLVED]
     present = {item.labels.with_labels(alertname=rule.alert) for item in active}
     gone = [alert for alert in live if alert.labels not in present]
     keep: set[Labels] = set()

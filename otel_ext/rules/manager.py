@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otel_ext.alerting import AlertMachine
-from otel_ext.model.alerts import Transition
+from otel_ext.model.alerts import AlertSource, Transition
 from otel_ext.model.labels import Labels
 from otel_ext.rules.evaluation import RuleContext, RuleRunner
 from otel_ext.rules.model import Rule, RuleFile, RuleGroup
@@ -92,16 +92,20 @@ class RuleManager:
         self._default_interval_ms = default_interval_ms
         self._default_query_offset_ms = default_query_offset_ms
         self._orphans: set[Labels] = set()
+        self._begun = False
         self._groups = [self._start(file.path, group) for file in files for group in file.groups]
         self._published: tuple[GroupStatus, ...] = ()
         self._publish()
 
     def tick(self, ts_ms: int) -> tuple[Transition, ...]:
-        """Evaluate every group whose slot has come, each at the time of its slot; count slots that were missed."""
-        transitions: list[Transition] = []
+        """Evaluate every group whose slot has come, each at the time of its slot; count slots that were missed.
+
+        The first tick resolves restored alerts of rules that are no longer in the files.
+        """
+        transitions = self._forget_strangers(ts_ms)
         due = [(slot, group) for group in self._groups if (slot := _due_slot(group, ts_ms)) is not None]
         if not due:
-            return ()
+            return tuple(transitions)
         for slot, group in sorted(due, key=lambda pair: pair[0]):
             transitions.extend(self._evaluate(group, slot))
         self._context.machine.prune(ts_ms)
@@ -147,6 +151,14 @@ class RuleManager:
         transitions = [item for key in before for item in self._context.machine.forget(key, ts_ms)]
         self._publish()
         return tuple(transitions)
+
+    def _forget_strangers(self, ts_ms: int) -> list[Transition]:
+        if self._begun:
+            return []
+        self._begun = True
+        machine, known = self._context.machine, {runner.key for group in self._groups for runner in group.runners}
+        restored = {alert.rule.key for alert in machine.alerts() if alert.rule.source is AlertSource.RULE}
+        return [item for key in sorted(restored - known) for item in machine.forget(key, ts_ms)]
 
     def _start(self, path: str, group: RuleGroup) -> _GroupState:
         keys = _rule_keys(path, group)

@@ -309,6 +309,18 @@ def test_rules_with_equal_names_and_labels_keep_separate_state() -> None:
     assert len({rule.key for rule in rules.groups()[0].rules}) == 3
 
 
+def test_restored_alerts_go_on_and_those_of_rules_that_are_gone_resolve() -> None:
+    world, machine = World(), AlertMachine()
+    world.put(T0, "up", 0)
+    rules = manager(world, group(down(), Rule(alert="Gone", expr="up == 0")), machine=machine)
+    rules.tick(T0)
+    again = AlertMachine()
+    again.restore(machine.dump(T0), T0 + MINUTE)
+    (resolved,) = manager(world, group(down()), machine=again).tick(T0 + MINUTE)
+    assert (resolved.alert.rule.name, resolved.alert.state) == ("Gone", AlertState.RESOLVED)
+    assert {alert.rule.name: alert.fired_at_ms for alert in again.alerts()} == {"Down": T0, "Gone": T0}
+
+
 # ---- status ------------------------------------------------------------------------------------------------------
 
 

@@ -20,9 +20,7 @@ from otel_ext.rules.template.parser import Template, parse
 
 __all__ = ["Expander", "check_template"]
 
-_VARIABLES = (
-    "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}"
-)
+_VARIABLES = ("$labels", "$externalLabels", "$externalURL", "$value")
 _BOUND = ("query", "pathPrefix", "externalURL")
 _NAMES = frozenset({*BUILTINS, *SHORT_CIRCUIT, *FUNCTIONS, *_BOUND})
 
@@ -40,7 +38,7 @@ TemplateQuery = Callable[[str, int], Sequence[_Sample]]
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Template:
-    return parse(_VARIABLES + text, name="rule", functions=_NAMES)
+    return parse(text, functions=_NAMES, variables=_VARIABLES)
 
 
 def check_template(text: str) -> None:
@@ -58,6 +56,7 @@ class Expander:
         self._external_labels = StringMap(external_labels or {})
         self._external_url = external_url
         self._path_prefix = urlsplit(external_url).path
+        self._bound: tuple[int, Mapping[str, Callable[..., object]]] | None = None
 
     def expand(self, text: str, *, labels: Mapping[str, str], value: object, ts_ms: int) -> str:
         """``text`` rendered for one element of a rule's result at ``ts_ms``.
@@ -66,18 +65,22 @@ class Expander:
         """
         if "{{" not in text:
             return text
-        data = Struct(
-            Labels=StringMap(labels),
-            ExternalLabels=self._external_labels,
-            ExternalURL=self._external_url,
-            Value=value,
-        )
+        given = StringMap(labels)
+        values = (given, self._external_labels, self._external_url, value)
+        dot = Struct(zip(("Labels", "ExternalLabels", "ExternalURL", "Value"), values, strict=True))
         try:
-            return execute(_parsed(text), data, self._functions(ts_ms))
+            variables = dict(zip(_VARIABLES, values, strict=True))
+            return execute(_parsed(text), dot, self._functions(ts_ms), variables)
         except (TemplateError, RecursionError) as error:
             return f"<error expanding template: {error}>"
 
     def _functions(self, ts_ms: int) -> Mapping[str, Callable[..., object]]:
+        """All functions, with ``query`` at ``ts_ms``; made once for all elements of an evaluation."""
+        if self._bound is None or self._bound[0] != ts_ms:
+            self._bound = ts_ms, self._bind(ts_ms)
+        return self._bound[1]
+
+    def _bind(self, ts_ms: int) -> Mapping[str, Callable[..., object]]:
         def query(expression: object) -> list[Struct]:
             try:
                 samples = self._query(str(expression), ts_ms)
@@ -86,6 +89,7 @@ class Expander:
             return [Struct(Labels=StringMap(sample.labels), Value=sample.value) for sample in samples]
 
         return {
+            **BUILTINS,
             **FUNCTIONS,
             "query": query,
             "externalURL": lambda: self._external_url,

@@ -6,10 +6,11 @@ Each execution owns its variable stack. Imports the nodes and builtins.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from inspect import Parameter, signature
+from inspect import CO_VARARGS
+from types import CodeType
 
 from otel_ext.rules.template import nodes
-from otel_ext.rules.template.builtins import BUILTINS, SHORT_CIRCUIT, StringMap, Struct, truth
+from otel_ext.rules.template.builtins import SHORT_CIRCUIT, StringMap, Struct, truth
 from otel_ext.rules.template.gofmt import format_value, go_type
 from otel_ext.rules.template.nodes import TemplateError
 from otel_ext.rules.template.parser import Template
@@ -26,14 +27,16 @@ class _LoopExit(Exception):  # noqa: N818 - control flow, never seen outside
         self.again = again
 
 
-def execute(template: Template, dot: object, functions: Functions) -> str:
-    """Render ``template`` with ``dot``; ``functions`` are those beyond Go's builtins.
+def execute(
+    template: Template, dot: object, functions: Functions, variables: Mapping[str, object] | None = None
+) -> str:
+    """Render ``template`` with ``dot``, the functions it may call and the variables it was parsed with.
 
     Raises:
         TemplateError: a function failed, a field does not exist, types do not fit.
     """
-    run = _Execution(template, {**BUILTINS, **functions})
-    run.variables.append(["$", dot])
+    run = _Execution(template, functions)
+    run.variables = [["$", dot], *([name, value] for name, value in (variables or {}).items())]
     run.render(template.body, dot)
     return "".join(run.output)
 
@@ -176,9 +179,8 @@ class _Execution:
 
 
 def _check_count(name: str, function: Callable[..., object], count: int) -> None:
-    kinds = [parameter.kind for parameter in signature(function).parameters.values()]
-    least = sum(kind is not Parameter.VAR_POSITIONAL for kind in kinds)
-    variadic = Parameter.VAR_POSITIONAL in kinds
+    code: CodeType = function.__code__  # functions of templates are plain ones
+    least, variadic = code.co_argcount, bool(code.co_flags & CO_VARARGS)
     if count < least or (count > least and not variadic):
         wanted = f"at least {least}" if variadic else str(least)
         raise TemplateError(f"wrong number of args for {name}: want {wanted} got {count}")

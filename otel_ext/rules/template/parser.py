@@ -21,30 +21,31 @@ _BLOCKS: Mapping[str, type[nodes.Branch]] = {"if": nodes.If, "with": nodes.With,
 class Template:
     """A parsed template: its own nodes and those of the templates it defines."""
 
-    name: str
     body: tuple[nodes.Node, ...]
     defined: Mapping[str, tuple[nodes.Node, ...]]
 
 
-def parse(text: str, *, name: str, functions: Collection[str]) -> Template:
-    """Parse ``text``; ``functions`` are the names that may be called.
+def parse(text: str, *, functions: Collection[str], variables: Collection[str] = ()) -> Template:
+    """Parse ``text``; ``functions`` are the names that may be called, ``variables`` those that are set beforehand.
 
     Raises:
         TemplateError: a syntax error, an unknown function or an undefined variable, with its line.
     """
-    parser = _Parser(split(text), functions)
+    parser = _Parser(split(text), functions, variables)
     body = parser.template()
-    return Template(name, body, parser.defined)
+    return Template(body, parser.defined)
 
 
 class _Parser:
     """Walks pieces; ``_variables`` is the scope stack of declared names."""
 
-    def __init__(self, pieces: list[str | ActionTokens], functions: Collection[str]) -> None:
+    def __init__(
+        self, pieces: list[str | ActionTokens], functions: Collection[str], variables: Collection[str]
+    ) -> None:
         self._pieces = pieces
         self._next = 0
         self._functions = functions
-        self._variables = ["$"]
+        self._variables = ["$", *variables]
         self._loops = 0
         self.defined: dict[str, tuple[nodes.Node, ...]] = {}
 
