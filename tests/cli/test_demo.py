@@ -63,7 +63,7 @@ def test_every_count_is_equal_at_the_end_and_the_exit_code_says_so() -> None:
 
     assert process.returncode == 0, out
     assert "every count is equal" in out
-    rows = re.findall(r"^  (\S.*?)\s+([\d,]+)\s+(=|≠)\s+([\d,]+|-)\s+(SLO|span)", out, re.MULTILINE)
+    rows = re.findall(r"^  (\S.*?)\s+([\d,]+)\s+(=|≠)\s+([\d,]+|-)\s+(SLO|its|span)", out, re.MULTILINE)
     assert len(rows) == 12
     assert all(sent == counted for _, sent, _, counted, _ in rows)
     for phase in ("normal", "slow database", "error burst", "recovery"):

@@ -124,9 +124,9 @@ def _count_table(comparisons: Sequence[Comparison]) -> Table:
     )
     table.add_column("what was sent", overflow="ellipsis", no_wrap=True)
     table.add_column("sent", justify="right", no_wrap=True)
-    table.add_column("")
+    table.add_column("", no_wrap=True, min_width=1)
     table.add_column("counted", justify="right", no_wrap=True)
-    table.add_column("by", style="dim", overflow="ellipsis", no_wrap=True)
+    table.add_column("by", style="dim", overflow="ellipsis", no_wrap=True, max_width=25)
     for item in comparisons:
         mark = Text("=", "green") if item.equal else Text("≠", "bold red")
         counted = "-" if item.counted is None else f"{item.counted:,}"

@@ -59,7 +59,7 @@ def compare(tally: LoadTally, verdicts: Verdicts) -> list[Comparison]:
             counted=_total(checkout), unanswered=lost,
         ),
         Comparison(
-            what="failed checkouts", engine="SLO checkout-availability, bad",
+            what="failed checkouts", engine="its bad events",
             sent=tally.server_errors(CHECKOUT), counted=_bad(checkout), unanswered=lost,
         ),
         Comparison(
