@@ -15,6 +15,7 @@ from otel_ext.alerting import AlertMachine
 from otel_ext.errors import OtelExtError, RuleError
 from otel_ext.model.alerts import ActiveAlert, Alert, AlertRule, AlertSource, AlertState, Transition
 from otel_ext.model.labels import METRIC_NAME, Labels
+from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.rules.keeping import alerts_to_keep
 from otel_ext.rules.model import Rule
 from otel_ext.rules.ports import AppendFunc, MarkStaleFunc, QueryFunc, SampleLike, samples_of
@@ -44,7 +45,7 @@ class RuleContext:
 class _Output:
     """What an evaluation yields: series to write, transitions, and words for the history."""
 
-    series: Sequence[tuple[Labels, float]]
+    series: Sequence[tuple[Labels, float | NativeHistogram]]
     transitions: tuple[Transition, ...]
     reason: str
 
@@ -118,7 +119,7 @@ class RuleRunner:
         )
 
     def _record(self, samples: Sequence[SampleLike], _ts_ms: int, _query_offset_ms: int, limit: int) -> _Output:
-        series: dict[Labels, float] = {}
+        series: dict[Labels, float | NativeHistogram] = {}
         for sample in samples:
             labels = sample.labels.with_labels({**self.rule.labels, METRIC_NAME: self.rule.record})
             if labels in series:
@@ -161,22 +162,22 @@ class RuleRunner:
         }
         return ActiveAlert(
             labels=seen.with_labels({**own, METRIC_NAME: "", "alertname": self.rule.alert}),
-            value=value,
+            value=0.0 if isinstance(value, NativeHistogram) else value,
             annotations=MappingProxyType(annotations),
             evidence=MappingProxyType({"expr": self.rule.expr}),
         )
 
-    def _alert_series(self, alerts: Sequence[Alert]) -> list[tuple[Labels, float]]:
+    def _alert_series(self, alerts: Sequence[Alert]) -> list[tuple[Labels, float | NativeHistogram]]:
         """``ALERTS`` with the state, and ``ALERTS_FOR_STATE`` with the Unix time in seconds it became active."""
         names = {(alert.labels, alert.state): self._alert_names.get((alert.labels, alert.state)) for alert in alerts}
         self._alert_names = {key: known or _series_names(*key) for key, known in names.items()}
-        series: list[tuple[Labels, float]] = []
+        series: list[tuple[Labels, float | NativeHistogram]] = []
         for alert in alerts:
             state, since = self._alert_names[alert.labels, alert.state]
             series += [(state, 1.0), (since, float(alert.active_at_ms // 1000))]
         return series
 
-    def _write(self, series: Sequence[tuple[Labels, float]], ts_ms: int) -> None:
+    def _write(self, series: Sequence[tuple[Labels, float | NativeHistogram]], ts_ms: int) -> None:
         written = frozenset(labels for labels, _ in series)
         if series:
             self._context.append(ts_ms, series)
@@ -198,12 +199,16 @@ class RuleRunner:
             RuleEvaluation(
                 ts_ms=ts_ms,
                 duration_seconds=self._duration_seconds,
-                samples=tuple((sample.labels, sample.value) for sample in samples[:_SHOWN_SAMPLES]),
+                samples=tuple((sample.labels, _shown(sample.value)) for sample in samples[:_SHOWN_SAMPLES]),
                 total=len(samples),
                 reason=reason,
                 error=error,
             )
         )
+
+
+def _shown(value: float | NativeHistogram) -> float | str:
+    return str(value) if isinstance(value, NativeHistogram) else value
 
 
 def _series_names(labels: Labels, state: AlertState) -> tuple[Labels, Labels]:

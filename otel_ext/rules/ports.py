@@ -11,6 +11,7 @@ from typing import Protocol
 
 from otel_ext.errors import QueryError
 from otel_ext.model.labels import EMPTY_LABELS, Labels
+from otel_ext.model.native_histograms import NativeHistogram
 from otel_ext.promql import Expr
 
 __all__ = ["AppendFunc", "InstantResult", "MarkStaleFunc", "QueryFunc", "RuleSample", "samples_of"]
@@ -22,7 +23,7 @@ class SampleLike(Protocol):
     @property
     def labels(self) -> Labels: ...
     @property
-    def value(self) -> float: ...
+    def value(self) -> float | NativeHistogram: ...
 
 
 class InstantResult(Protocol):
@@ -37,7 +38,7 @@ class InstantResult(Protocol):
 QueryFunc = Callable[[str | Expr, int], InstantResult]
 """Evaluates a PromQL expression (text or tree) at a time in Unix milliseconds; raises ``QueryError``."""
 
-AppendFunc = Callable[[int, Sequence[tuple[Labels, float]]], object]
+AppendFunc = Callable[[int, Sequence[tuple[Labels, float | NativeHistogram]]], object]
 """Writes samples at a time in Unix milliseconds; the next query must see them."""
 
 MarkStaleFunc = Callable[[int, Sequence[Labels]], object]
@@ -49,7 +50,7 @@ class RuleSample:
     """One element of a rule's result."""
 
     labels: Labels
-    value: float
+    value: float | NativeHistogram
 
 
 def samples_of(result: InstantResult) -> tuple[SampleLike, ...]:

@@ -25,14 +25,15 @@ class RuleHealth(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleEvaluation:
-    """One evaluation of one rule. ``samples`` holds the first elements of the result, ``total`` counts all.
+    """One evaluation of one rule.
 
+    ``samples`` holds the first elements of the result, native histograms as text; ``total`` counts all.
     ``reason`` says in words what came of it; ``error`` is empty when it went well.
     """
 
     ts_ms: int
     duration_seconds: float
-    samples: tuple[tuple[Labels, float], ...]
+    samples: tuple[tuple[Labels, float | str], ...]
     total: int
     reason: str
     error: str = ""

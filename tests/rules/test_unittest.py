@@ -73,6 +73,24 @@ def test_expressions_see_input_recorded_series_and_alerts(tmp_path: Path) -> Non
     assert run(tmp_path, DOWN + cases).failures == ()
 
 
+def test_native_histograms_are_recorded_and_alerted_on(tmp_path: Path) -> None:
+    rules = """
+groups:
+- name: g
+  rules:
+  - {record: copy, expr: h}
+  - {alert: A, expr: h, annotations: {a: "{{ $value }}"}}
+"""
+    tests = """
+- input_series: [{series: h, values: '{{sum:3 count:2 buckets:[2]}}x3'}]
+  promql_expr_test:
+  - {expr: copy, eval_time: 1m, exp_samples: [{labels: copy, histogram: '{{sum:3 count:2 buckets:[2]}}'}]}
+  alert_rule_test:
+  - {eval_time: 1m, alertname: A, exp_alerts: [{exp_annotations: {a: '{count:2, sum:3, (0.5,1]:2}'}}]}
+"""
+    assert run(tmp_path, tests, rules).failures == ()
+
+
 def test_a_wrong_expectation_shows_both_sides(tmp_path: Path) -> None:
     case = "  promql_expr_test:\n  - {expr: 'up{job=\"a\"}', eval_time: 1m, exp_samples: [{labels: up, value: 7}]}\n"
     (failure,) = run(tmp_path, DOWN + case).failures
