@@ -81,13 +81,17 @@ def _clamp_max(call: FunctionCall) -> StepVector:
     return _mapped(call, vector, lambda values: np.minimum(high[:, None], values))
 
 
-def _calendar(part: Callable[[F64], F64]) -> Implementation:
-    """A calendar part (UTC) of Unix seconds; of the evaluation time when there is no argument."""
+def _calendar(part: Callable[[F64], F64], overflowed: float) -> Implementation:
+    """A calendar part (UTC) of Unix seconds; of the evaluation time when there is no argument.
+
+    ``overflowed`` is the part for NaN and infinities: Go converts them to the least int64, whose calendar date wraps
+    to 4 December 292277026596, 15:30.
+    """
 
     def apply(call: FunctionCall) -> StepVector:
         if not call.args:
             return unlabelled(part(call.evaluator.steps / 1000.0))
-        return _mapped(call, call.vector(0), lambda values: np.where(np.isnan(values), np.nan, part(values)))
+        return _mapped(call, call.vector(0), lambda values: np.where(np.isfinite(values), part(values), overflowed))
 
     return apply
 
@@ -149,19 +153,19 @@ MATH: Mapping[str, Implementation] = {
     "clamp_min": _clamp_min,
     "cos": _elementwise(np.cos),
     "cosh": _elementwise(np.cosh),
-    "day_of_month": _calendar(_day_of_month),
-    "day_of_week": _calendar(_day_of_week),
-    "day_of_year": _calendar(_day_of_year),
-    "days_in_month": _calendar(_days_in_month),
+    "day_of_month": _calendar(_day_of_month, 4.0),
+    "day_of_week": _calendar(_day_of_week, 0.0),
+    "day_of_year": _calendar(_day_of_year, 339.0),
+    "days_in_month": _calendar(_days_in_month, 31.0),
     "deg": _elementwise(_degrees),
     "exp": _elementwise(np.exp),
     "floor": _elementwise(np.floor),
-    "hour": _calendar(_hour),
+    "hour": _calendar(_hour, 15.0),
     "ln": _elementwise(np.log),
     "log10": _elementwise(np.log10),
     "log2": _elementwise(np.log2),
-    "minute": _calendar(_minute),
-    "month": _calendar(_month),
+    "minute": _calendar(_minute, 30.0),
+    "month": _calendar(_month, 12.0),
     "rad": _elementwise(_radians),
     "round": _round,
     "sgn": _elementwise(_sign),
@@ -170,5 +174,5 @@ MATH: Mapping[str, Implementation] = {
     "sqrt": _elementwise(np.sqrt),
     "tan": _elementwise(np.tan),
     "tanh": _elementwise(np.tanh),
-    "year": _calendar(_year),
+    "year": _calendar(_year, 292277026596.0),
 }

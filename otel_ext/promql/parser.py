@@ -16,6 +16,7 @@ import promql_parser
 
 from otel_ext.errors import QueryError
 from otel_ext.model.labels import METRIC_NAME
+from otel_ext.promql.durations import fold_durations
 from otel_ext.promql.go_strings import bytes_marked, bytes_restored
 from otel_ext.promql.nodes import (
     AggregateExpr,
@@ -63,7 +64,7 @@ _DURATION_EXPRESSION = re.compile(r"\[[^\]\"'`]*[-+*/^%(][^\]]*\]|offset\s*[-+]?
 def parse(expr: str) -> Expr:
     """The checked tree of a PromQL expression; QueryError names the expression and the cause."""
     try:
-        parsed = promql_parser.parse(bytes_marked(expr))
+        parsed = promql_parser.parse(bytes_marked(fold_durations(expr)))
         converted = _Converter(expr).convert(parsed)
     except QueryError:
         raise
@@ -76,7 +77,7 @@ def parse(expr: str) -> Expr:
 
 def _message(expr: str, cause: str) -> str:
     if _DURATION_EXPRESSION.search(expr):
-        cause = f"duration expressions such as [5m+1m] are unsupported: write one duration, like [6m] ({cause})"
+        cause = f"this duration expression is unsupported; write one duration, like [5m], or arithmetic ({cause})"
     return f"cannot parse {expr!r}: {cause}"
 
 
