@@ -27,7 +27,11 @@ from tests.support.processes import ProcessFactory, TestProcess, clean_environme
 
 __all__ = ["Alertmanager", "Jaeger", "Prometheus", "find_server"]
 
-_ON_PATH = {"prometheus": ("prometheus",), "alertmanager": ("prometheus-alertmanager", "alertmanager")}
+_ON_PATH = {
+    "prometheus": ("prometheus",),
+    "promtool": ("promtool",),
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
+}
 
 
 def _cache_folder() -> Path:
