@@ -309,3 +309,26 @@ def test_counts_and_bytes_stay_consistent_under_random_floods(seed: int, max_byt
         kept = store.search(limit=1000)
         assert sum(summary.span_count for summary in kept) == stats.spans
         assert store.services() == sorted({service for summary in kept for service in summary.services})
+
+
+def test_under_a_flood_whole_traces_are_thinned_failed_spans_kept_and_the_history_stays_long() -> None:
+    store = TraceStore(max_bytes=1_000_000, min_history_ms=20_000)
+    generator = random.Random(5)
+    for second in range(120):
+        spans = []
+        for _ in range(300):
+            trace_id = generator.getrandbits(128)
+            spans += [span(trace_id, n) for n in (1, 2)]
+        spans.append(span(generator.getrandbits(128), error=True))
+        store.append(spans, second * 1000)
+    stats = store.stats()
+    assert stats.keeps_one_in > 1
+    assert stats.spans_seen == stats.spans + stats.spans_dropped
+    assert stats.oldest_ms is not None
+    assert 119_000 - stats.oldest_ms > 10_000, "without thinning the store holds about two seconds"
+    kept = store.search(limit=100_000)
+    assert {trace.span_count for trace in kept if not trace.error_count} == {2}, "traces are kept whole"
+    assert sum(trace.error_count for trace in kept) >= 10
+    for second in range(120, 600):
+        store.append([span(generator.getrandbits(128))], second * 1000)
+    assert store.stats().keeps_one_in == 1, "thinning ends with the load"
