@@ -24,7 +24,8 @@ __all__ = ["pinned"]
 
 _TIME_DEPENDENT = frozenset(
     {
-        "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "predict_linear",
+        "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "info", "minute", "month",
+        "predict_linear",
         "time", "timestamp", "year",
     }
 )  # fmt: skip
@@ -64,15 +65,20 @@ def _check(expr: Expr) -> None:
             _check(expr.expr)
 
 
+def _kept(own: At | None, at: At) -> At:
+    """A selector's own instant stays; ``start()`` and ``end()`` are the evaluation time."""
+    return own if own is not None and own.anchor == "ts" else at
+
+
 def _pinned(expr: Expr, at: At) -> Expr:  # noqa: PLR0911  one return a node type
     match expr:
         case VectorSelector():
-            return expr if expr.at is not None else replace(expr, at=at)
+            return replace(expr, at=_kept(expr.at, at))
         case MatrixSelector():
-            return expr if expr.selector.at is not None else replace(expr, selector=replace(expr.selector, at=at))
+            return replace(expr, selector=replace(expr.selector, at=_kept(expr.selector.at, at)))
         case SubqueryExpr():
             _check(expr.expr)
-            return expr if expr.at is not None else replace(expr, at=at)
+            return replace(expr, at=_kept(expr.at, at))
         case Call():
             _check(expr)
             return replace(expr, args=tuple(_pinned(arg, at) for arg in expr.args))

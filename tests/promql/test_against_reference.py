@@ -54,9 +54,7 @@ QUERIES = [
 
 columns = st.lists(
     st.lists(
-        st.one_of(
-            st.none(), st.just(STALE), st.integers(min_value=0, max_value=20).map(float), st.floats(-100, 100)
-        ),
+        st.one_of(st.none(), st.just(STALE), st.integers(min_value=0, max_value=20).map(float), st.floats(-100, 100)),
         min_size=len(SERIES),
         max_size=len(SERIES),
     ),
