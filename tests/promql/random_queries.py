@@ -1,8 +1,8 @@
 """Random series and random PromQL over them, for differential tests; everything follows from one seed.
 
 ``modern`` is Prometheus 3. For older oracles times are chosen so that no sample and no subquery step lies exactly on a
-window's open border (closed before 3.0), counters have no gaps (their extrapolation to zero was ordered differently), and what was a bug
-then is not asked for.
+window's open border (closed before 3.0), counters have no gaps (their extrapolation to zero was ordered differently),
+and what was a bug then is not asked for.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class QueryGenerator:
             elif draw < 0.10:
                 values.append(self.random.choice(["NaN", "Inf", "-Inf"]))
             else:
-                values.append(repr(round(self.random.uniform(-50, 50), self.random.choice([0, 2, 9]))))
+                values.append(repr(round(self.random.uniform(-50, 50), self.random.choice([0, 2, 9])) + 0.0))  # no -0
         return " ".join(values)
 
     def _histogram(self, job: str) -> list[RandomSeries]:
@@ -96,21 +96,18 @@ class QueryGenerator:
         """An instant vector."""
         if depth <= 0:
             return self._selector()
-        draw = self.random.randrange(11)
-        if draw < 2:
-            return self._over_range(depth)
-        if draw < 4:
-            return self._aggregation(depth)
-        if draw < 6:
-            return self._binary(depth)
-        if draw == 6:
-            return self._histogram_function(depth)
-        if draw == 7:
-            return self._elementwise(depth)
-        if draw == 8:
-            return self._labels(depth)
-        if draw == 9:
-            return f"({self.expression(depth - 1)})"
+        make = self.random.choice(
+            [
+                self._over_range, self._over_range, self._aggregation, self._aggregation, self._binary, self._binary,
+                self._histogram_function, self._elementwise, self._labels, self._in_parens, self._plain,
+            ]
+        )  # fmt: skip
+        return make(depth)
+
+    def _in_parens(self, depth: int) -> str:
+        return f"({self.expression(depth - 1)})"
+
+    def _plain(self, _: int) -> str:
         return self._selector()
 
     def _selector(self, name: str | None = None) -> str:

@@ -5,6 +5,7 @@ Slow and obvious, to compare the columnar engine with. Knows what the property t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 
@@ -192,7 +193,7 @@ def _extrapolated(samples: Samples, start: int, end: int, *, counter: bool, per_
         return None
     change = samples[-1][1] - samples[0][1]
     if counter:
-        for (_, before), (_, after) in zip(samples, samples[1:], strict=False):
+        for (_, before), (_, after) in itertools.pairwise(samples):
             if after < before:
                 change += before
     to_start, to_end = (samples[0][0] - start) / 1000, (end - samples[-1][0]) / 1000
@@ -216,7 +217,7 @@ def _irate(samples: Samples, _start: int, _end: int) -> float | None:
 
 
 def _pairs(samples: Samples, differs: Callable[[float, float], bool]) -> float:
-    return float(sum(differs(a, b) for (_, a), (_, b) in zip(samples, samples[1:], strict=False)))
+    return float(sum(differs(a, b) for (_, a), (_, b) in itertools.pairwise(samples)))
 
 
 RANGE_FUNCTIONS: dict[str, Callable[[Samples, int, int], float | None]] = {

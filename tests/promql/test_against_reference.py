@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -74,7 +75,7 @@ def filled(data: list[list[float | None]], retention_ms: int = 3_600_000) -> tup
 
 
 def close(left: float, right: float) -> bool:
-    return left == right or math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (left != left and right != right)
+    return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(left) and math.isnan(right))
 
 
 def assert_equal(expected: dict[Labels, float], got: dict[Labels, float], what: str) -> None:
@@ -134,3 +135,20 @@ def test_queries_within_the_retention_do_not_notice_evictions(data: list[list[fl
         expected = reference.evaluate(parse(query), now)
         assert isinstance(expected, dict)
         assert_equal(expected, as_dict(engine.instant(query, now).value), query)
+
+
+@settings(max_examples=40)
+@given(data=columns, order=st.randoms(use_true_random=False), at=st.integers(0, 45 * STEP_MS))
+def test_the_order_of_arrival_does_not_matter(data: list[list[float | None]], order: Random, at: int) -> None:
+    _, plain = filled(data)
+    store = MetricStore(retention_ms=3_600_000, max_bytes=1 << 30)
+    arrivals = list(range(len(data)))
+    order.shuffle(arrivals)
+    for index in arrivals:
+        samples = [(labels, value) for labels, value in zip(SERIES, data[index], strict=True) if value is not None]
+        store.append(index * STEP_MS, samples)
+    engine, reference = QueryEngine(store), ReferenceEngine(plain)
+    for query in QUERIES:
+        expected = reference.evaluate(parse(query), at)
+        assert isinstance(expected, dict)
+        assert_equal(expected, as_dict(engine.instant(query, at).value), f"{query} at {at}")

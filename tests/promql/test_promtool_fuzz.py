@@ -118,7 +118,7 @@ def differs(theirs: Result, ours: Result) -> bool:
 
 def test_random_queries_give_what_promtool_gives(tmp_path: Path) -> None:
     seed = int(os.environ.get("OTEL_EXT_FUZZ_SEED", str(time.time_ns() % 1_000_000)))
-    print(f"OTEL_EXT_FUZZ_SEED={seed}")
+    print(f"OTEL_EXT_FUZZ_SEED={seed}")  # noqa: T201  a failing run can be repeated
     modern = promtool_major() >= 3
     wrong: list[str] = []
     for batch in range(math.ceil(QUERIES / BATCH)):

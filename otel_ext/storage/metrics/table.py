@@ -6,16 +6,17 @@ without: columns once written are never rewritten, arrays that must grow are rep
 
 from __future__ import annotations
 
+import bisect
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from otel_ext.model.labels import METRIC_NAME, Labels
-from otel_ext.storage.metrics.markers import HISTOGRAM, MISSING, STALE, valid_mask
+from otel_ext.storage.metrics.markers import HISTOGRAM, MISSING, valid_mask
 from otel_ext.storage.metrics.matchers import Matcher, MatchType
 from otel_ext.storage.metrics.series_set import LabelColumn, SeriesSet
 
@@ -27,6 +28,7 @@ I64 = npt.NDArray[np.int64]
 CHUNK_COLUMNS = 64
 LABEL_BYTES = 700  # a Labels object with its dictionary, tuple and hash entry, estimated for the memory cap
 _SELECTIONS = 256
+_NEVER = int(np.iinfo(np.int64).max)  # no run: a gap, a NaN or a histogram is the last that was written
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +44,20 @@ class Chunk:
     @property
     def nbytes(self) -> int:
         return int(self.ts_ms.nbytes + self.values.nbytes)
+
+    def with_column(self, column: int, ts_ms: int | None, width: int) -> Chunk:
+        """A copy at least this wide; with an empty column put in before ``column`` unless ``ts_ms`` is None."""
+        kept, added = self.columns, 0 if ts_ms is None else 1
+        grown = np.full((max(len(self.ts_ms), kept + added), max(width, self.values.shape[1])), MISSING)
+        stamps = np.zeros(len(grown), dtype=np.int64)
+        old_width = self.values.shape[1]
+        grown[:column, :old_width], stamps[:column] = self.values[:column], self.ts_ms[:column]
+        rest = slice(column + added, kept + added)
+        grown[rest, :old_width], stamps[rest] = self.values[column:kept], self.ts_ms[column:kept]
+        if ts_ms is not None:
+            stamps[column] = ts_ms
+        moved = {(at + added if at >= column else at, row): found for (at, row), found in self.histograms.items()}
+        return Chunk(first_seq=self.first_seq, ts_ms=stamps, values=grown, columns=kept + added, histograms=moved)
 
 
 class LabelIndex:
@@ -86,13 +102,12 @@ class LabelIndex:
 class RowState:
     """Per row: where its unbroken run of samples began and ended, and its last decrease (column numbers)."""
 
-    __slots__ = ("last_drop", "last_seq", "run_start", "stale")
+    __slots__ = ("last_drop", "last_seq", "run_start")
 
     def __init__(self, capacity: int) -> None:
-        self.run_start = np.full(capacity, np.iinfo(np.int64).max, dtype=np.int64)
+        self.run_start = np.full(capacity, _NEVER, dtype=np.int64)
         self.last_seq = np.full(capacity, -1, dtype=np.int64)
         self.last_drop = np.full(capacity, -1, dtype=np.int64)
-        self.stale = np.zeros(capacity, dtype=np.bool_)
 
     def grown(self, capacity: int) -> RowState:
         return self._copied(RowState(capacity), slice(None))
@@ -191,6 +206,10 @@ class Table:
 
     def write(self, ts_ms: int, rows: I64, values: F64, histograms: Sequence[tuple[int, Any]] = ()) -> None:
         """Write floats (``STALE`` allowed) and histograms at one instant. Rows are distinct."""
+        newest = self.newest_ms()
+        if newest is not None and ts_ms < newest:
+            self._write_late(ts_ms, rows, values, histograms)
+            return
         chunk, column = self.open_column(ts_ms)
         seq = chunk.first_seq + column
         if len(rows):
@@ -202,8 +221,38 @@ class Table:
                 chunk.histograms[column, row] = histogram
             chunk.values[column, at] = HISTOGRAM
             self.state.last_seq[at] = seq
-            self.state.run_start[at] = np.iinfo(np.int64).max
-            self.state.stale[at] = False
+            self.state.run_start[at] = _NEVER
+
+    def _write_late(self, ts_ms: int, rows: I64, values: F64, histograms: Sequence[tuple[int, Any]]) -> None:
+        """Write at an instant before the newest; what readers may hold is replaced, never changed."""
+        at = bisect.bisect_left(self.chunks, ts_ms, key=lambda chunk: int(chunk.ts_ms[chunk.columns - 1]))
+        old = self.chunks[at]
+        column = int(np.searchsorted(old.ts_ms[: old.columns], ts_ms))
+        fresh = bool(old.ts_ms[column] != ts_ms)
+        chunk = self.chunks[at] = old.with_column(column, ts_ms if fresh else None, len(self.series))
+        self.state = self.state.grown(len(self.state.last_seq))
+        if fresh:
+            self._shift(at, old.first_seq + column)
+        written = np.concatenate([rows, np.array([row for row, _ in histograms], dtype=np.int64)])
+        chunk.values[column, rows] = values
+        for row, histogram in histograms:
+            chunk.values[column, row] = HISTOGRAM
+            chunk.histograms[column, row] = histogram
+        state = self.state
+        state.run_start[written] = _NEVER
+        state.last_drop[written] = self.next_seq
+        state.last_seq[written] = np.maximum(state.last_seq[written], old.first_seq + column)
+
+    def _shift(self, chunk: int, seq: int) -> None:
+        """Make room for a column of this number: later columns count one more, runs across it are broken."""
+        for later in range(chunk + 1, len(self.chunks)):
+            self.chunks[later] = replace(self.chunks[later], first_seq=self.chunks[later].first_seq + 1)
+        self.next_seq += 1
+        state = self.state
+        state.run_start[(state.run_start < seq) & (state.last_seq >= seq)] = _NEVER
+        state.run_start[(state.run_start >= seq) & (state.run_start < _NEVER)] += 1
+        state.last_seq[state.last_seq >= seq] += 1
+        state.last_drop[state.last_drop >= seq] += 1
 
     def _note_runs(self, rows: I64, values: F64, seq: int, chunk: Chunk, column: int) -> None:
         state = self.state
@@ -217,13 +266,12 @@ class Table:
             dropped = np.zeros(len(rows), dtype=np.bool_)
         if dropped.any():
             state.last_drop[rows[dropped]] = seq
-        broken = ~continued | (state.run_start[rows] == np.iinfo(np.int64).max)
+        broken = ~continued | (state.run_start[rows] == _NEVER)
         if broken.any():
             state.run_start[rows[broken]] = seq
         state.last_seq[rows] = seq
         if real is not None:
-            state.run_start[rows[~real]] = np.iinfo(np.int64).max
-        state.stale[rows] = values.view(np.uint64) == np.float64(STALE).view(np.uint64) if real is not None else False
+            state.run_start[rows[~real]] = _NEVER
 
     # ---- reading ----
 
