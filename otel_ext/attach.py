@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry import metrics, trace
@@ -32,7 +32,10 @@ from otel_ext.ingest.logs import LocalLogRecordProcessor
 from otel_ext.ingest.metrics import LocalMetricReader, SharedMetricReader, attach_reader
 from otel_ext.ingest.sampler import record_all, stop_recording_all
 from otel_ext.ingest.spans import LocalSpanProcessor
-from otel_ext.pipeline import Pipeline, PipelineVerdicts
+from otel_ext.model.alerts import Alert
+from otel_ext.model.anomalies import Anomaly
+from otel_ext.model.slos import SloStatus
+from otel_ext.pipeline import Pipeline
 
 __all__ = ["Attachment", "forwarding", "service_identity"]
 
@@ -177,6 +180,33 @@ class Attachment:
         if instruments is not None:
             instruments.disconnect()
         stop_recording_all(self.tracer_provider)
+
+
+class PipelineVerdicts:
+    """A pipeline as :class:`otel_ext.export.derived.Verdicts`: asks for its engines anew, a fork replaces them."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def statuses(self) -> Sequence[SloStatus]:
+        """Every SLO as it stood at the last tick."""
+        return self._pipeline.slo.statuses()
+
+    def counts(self) -> Mapping[str, tuple[int, int]]:
+        """Good and total events of every SLO since the start of the process."""
+        return self._pipeline.engines.sli.counts()
+
+    def alerts(self) -> Sequence[Alert]:
+        """Pending, firing and recently resolved alerts."""
+        return self._pipeline.alerts.alerts()
+
+    def anomalies(self) -> Sequence[Anomaly]:
+        """Open anomalies."""
+        return self._pipeline.anomalies.open()
+
+    def ingested(self) -> Mapping[str, int]:
+        """Items that came in or were given up, by kind."""
+        return self._pipeline.engines.ingest_totals()
 
 
 def _prefers_delta(exporter: MetricExporter) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from otel_ext.config import load_settings
+from otel_ext.config import LoadedSettings, load_settings
+from otel_ext.errors import RuleError
 from otel_ext.guard import guard
 from otel_ext.install import activate, current
 
@@ -63,10 +65,29 @@ class OtelExtInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 def _activate() -> None:
     if current() is not None or _is_off(os.environ) or _is_helper(sys.orig_argv):
         return
-    loaded = load_settings(strict=False)
-    for problem in loaded.problems:
+    loaded, broken = _without_broken_rules(load_settings(strict=False))
+    for problem in (*loaded.problems, *broken):
         print(f"otel_ext: {problem}", file=sys.stderr)  # noqa: T201 (logging may have no handler yet)
     activate(loaded, lazy=_is_prefork_parent(sys.orig_argv, os.environ))
+
+
+def _without_broken_rules(loaded: LoadedSettings) -> tuple[LoadedSettings, tuple[RuleError, ...]]:
+    """The settings without the rule files that cannot be loaded, and what is wrong with those."""
+    if not loaded.settings.rules:
+        return loaded, ()
+    from otel_ext.promql import parse  # noqa: PLC0415 (only where there are rules)
+    from otel_ext.rules import load_rule_file  # noqa: PLC0415
+
+    good, broken = [], []
+    for path in loaded.settings.rules:
+        try:
+            load_rule_file(path, parse=parse)
+        except RuleError as error:
+            broken.append(error)
+        else:
+            good.append(path)
+    settings = replace(loaded.settings, rules=tuple(good))
+    return replace(loaded, settings=settings), tuple(broken)
 
 
 def _is_off(env: Mapping[str, str]) -> bool:

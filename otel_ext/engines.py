@@ -32,6 +32,9 @@ from otel_ext.storage.traces import TraceStore
 __all__ = ["Changes", "Engines", "Totals"]
 
 
+QUERY_TIMEOUT_MS = 10_000  # a query runs in the web thread, before the next probe is answered
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """What one tick changed: alert transitions, and anomalies that began or ended."""
@@ -73,7 +76,7 @@ class Engines:
         self.traces = TraceStore(max_bytes=settings.max_trace_bytes, max_age_ms=settings.retention_ms)
         self.logs = LogStore(max_bytes=settings.max_log_bytes, max_age_ms=settings.retention_ms)
         self.metrics = MetricStore(retention_ms=settings.retention_ms, max_bytes=settings.max_metric_bytes)
-        self.queries = QueryEngine(self.metrics)
+        self.queries = QueryEngine(self.metrics, timeout_ms=QUERY_TIMEOUT_MS)
         self.rules = self._load_rules()
         self.anomalies = AnomalyEngine(
             false_alarms_per_week=settings.anomaly.false_alarms_per_week,

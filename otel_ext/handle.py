@@ -104,6 +104,7 @@ class Handle:
 
         The local part is done when this returns; ``False`` says that forwarding did not finish in time.
         """
+        self._pipeline.cycle(tick=False)  # counted before it is collected
         self._pipeline.collect()
         self._pipeline.cycle(tick=True)
         return forwarding.flush(timeout_seconds) if forward else True

@@ -9,25 +9,29 @@ for results (``force_flush``), under the same lock.
 from __future__ import annotations
 
 import os
+import queue
+import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from otel_ext.alert_state import AlertStateFile
 from otel_ext.clock import Clock, SystemClock
 from otel_ext.config import Settings
 from otel_ext.export.forwarding import Forwarding, ForwardStats
 from otel_ext.guard import guard, hook_errors
+from otel_ext.importing import import_gate
 from otel_ext.ingest.metrics import MetricSource
 from otel_ext.ingest.queue import IngestQueue
 from otel_ext.ingest.spans import SpanConverter
-from otel_ext.model.alerts import Alert, Transition
+from otel_ext.model.alerts import Transition
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.metrics import CollectedMetrics, MetricsData
-from otel_ext.model.slos import SloStatus
 
 if TYPE_CHECKING:
     from otel_ext.alerting import AlertMachine
@@ -43,13 +47,16 @@ if TYPE_CHECKING:
     from otel_ext.storage.metrics import MetricStore
     from otel_ext.storage.traces import TraceStore
 
-__all__ = ["Pipeline", "PipelineStats", "PipelineVerdicts", "Service"]
+__all__ = ["Pipeline", "PipelineStats", "Service"]
 
 DRAIN_INTERVAL_SECONDS = 0.2
 DRAIN_BATCH = 512
 ON_TIME_MS = 200  # a collection that began this soon after its slot stands for the slot
 MAX_EVENTS = 1000
+SAVE_INTERVAL_MS = 10_000
+RESTORE_HOLD_MS = 300_000  # the windows of most queries are filled by then
 
+T = TypeVar("T")
 Event = tuple[Transition | Anomaly, int, tuple[int, int] | None]
 
 
@@ -117,6 +124,7 @@ class Pipeline:
         self.source: MetricSource | None = None
         self.events: VerdictEvents | None = None
         self.start_at_fork = False
+        self._alert_state: AlertStateFile | None = None
         self._services: tuple[Service, ...] = ()
         self._facts: tuple[str, ...] = ()
         self._build()
@@ -128,7 +136,7 @@ class Pipeline:
     def _build(self) -> None:
         self.started_at_ms = self.clock.now_ms()
         self._engines: Engines | None = None
-        self._engines_lock = threading.Lock()
+        self._health_jobs: queue.SimpleQueue[Callable[[], None]] | None = None
         self._cycle_lock = threading.RLock()
         self._start_lock = threading.Lock()
         self._stop = threading.Event()
@@ -150,7 +158,7 @@ class Pipeline:
         They bring numpy along: that import delays no start-up.
         """
         if self._engines is None:
-            with self._engines_lock:
+            with import_gate:
                 if self._engines is None:
                     from otel_ext.engines import Engines  # noqa: PLC0415
 
@@ -211,7 +219,9 @@ class Pipeline:
 
     def facts(self) -> tuple[str, ...]:
         """The fallbacks that were taken and what limits the numbers."""
-        return self._facts if self._engines is None else (*self._facts, *self._engines.slo.facts())
+        state = self._alert_state.fact if self._alert_state is not None else None
+        engines = () if self._engines is None else self._engines.slo.facts()
+        return (*self._facts, *((state,) if state else ()), *engines)
 
     def stats(self) -> PipelineStats:
         """Counters as of now; any thread."""
@@ -251,6 +261,7 @@ class Pipeline:
             if self._running or self._stop.is_set():
                 return
             self._running = True
+            self._open_state()
             for service in self._services:
                 service.start()
             bodies: list[tuple[str, Callable[[], None]]] = [
@@ -282,11 +293,34 @@ class Pipeline:
             if thread.name == "otel-ext-pipeline" and thread is not threading.current_thread():
                 thread.join(timeout_seconds / 2)
         self._running = False
+        self._save_state()
+        if self._alert_state is not None:
+            self._alert_state.release()
+
+    def _open_state(self) -> None:
+        if self.settings.state_dir is None:
+            return
+        self._alert_state = AlertStateFile(self.settings.state_dir)
+        if self._alert_state.fact is not None:
+            print(f"otel_ext: {self._alert_state.fact}", file=sys.stderr)  # noqa: T201 (said once, at start)
+
+    def _restore_state(self) -> None:
+        saved = None if self._alert_state is None else self._alert_state.load()
+        if saved is not None:
+            self.alerts.restore(saved, self.clock.now_ms(), hold_ms=RESTORE_HOLD_MS)
+
+    def _save_state(self) -> None:
+        if self._alert_state is not None and self._engines is not None:
+            self._alert_state.save(self._engines.alerts.dump(self.clock.now_ms()))
 
     def _after_fork(self) -> None:
         """In the child: queue, engines and threads are the parent's; begin anew, lazily."""
         for service in self._services:
             service.forked()
+        if self.notify is not None:
+            self.notify.forked()
+        if self._alert_state is not None:
+            self._alert_state.release()
         self.queue.reset()
         stopped = self._stop.is_set()
         self._build()
@@ -340,9 +374,30 @@ class Pipeline:
         if changes.transitions or changes.anomalies:
             self._events_ready.set()
 
+    def submit(self, job: Callable[[], T]) -> Future[T]:
+        """Run a user's health check on the health thread: one that hangs holds up the next check and nobody else."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(job())
+                except Exception as error:  # noqa: BLE001 (belongs to whoever waits)
+                    future.set_exception(error)
+
+        with self._start_lock:
+            if self._health_jobs is None:
+                self._health_jobs = queue.SimpleQueue()
+                body = _quietly("otel-ext-health", self._run_health)
+                threading.Thread(name="otel-ext-health", target=body, daemon=True).start()
+            self._health_jobs.put(run)
+        return future
+
     # -- thread bodies -----------------------------------------------------------------------------------------
 
     def _run_pipeline(self) -> None:
+        with guard("restore state"):
+            self._restore_state()
         self.health.mark_started()
         interval = self.settings.tick_interval_ms
         next_tick = self.clock.now_ms()
@@ -357,6 +412,11 @@ class Pipeline:
             with guard("pipeline"):
                 self.cycle(tick=due)
 
+    def _run_health(self) -> None:
+        jobs = self._health_jobs
+        while jobs is not None:
+            jobs.get()()
+
     def _run_collect(self) -> None:
         interval = self.settings.collect_interval_ms
         while True:
@@ -367,9 +427,15 @@ class Pipeline:
                 self.collect()
 
     def _run_notify(self) -> None:
+        last_save = 0
         while not self._stop.is_set():
-            self._events_ready.wait(1.0)
+            changed = self._events_ready.wait(1.0)
             self._events_ready.clear()
+            now = self.clock.now_ms()
+            if changed or now - last_save >= SAVE_INTERVAL_MS:
+                last_save = now
+                with guard("save state"):
+                    self._save_state()
             with guard("events"):
                 self._emit_events()
             if self.notify is not None:
@@ -386,33 +452,6 @@ class Pipeline:
                 events.alert(subject, example)
 
 
-class PipelineVerdicts:
-    """A pipeline as :class:`otel_ext.export.derived.Verdicts`: asks for its engines anew, a fork replaces them."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-
-    def statuses(self) -> Sequence[SloStatus]:
-        """Every SLO as it stood at the last tick."""
-        return self._pipeline.slo.statuses()
-
-    def counts(self) -> Mapping[str, tuple[int, int]]:
-        """Good and total events of every SLO since the start of the process."""
-        return self._pipeline.engines.sli.counts()
-
-    def alerts(self) -> Sequence[Alert]:
-        """Pending, firing and recently resolved alerts."""
-        return self._pipeline.alerts.alerts()
-
-    def anomalies(self) -> Sequence[Anomaly]:
-        """Open anomalies."""
-        return self._pipeline.anomalies.open()
-
-    def ingested(self) -> Mapping[str, int]:
-        """Items that came in or were given up, by kind."""
-        return self._pipeline.engines.ingest_totals()
-
-
 def _call(function: Callable[[], None] | None) -> None:
     if function is not None:
         function()
@@ -422,7 +461,8 @@ def _quietly(name: str, body: Callable[[], None]) -> Callable[[], None]:
     """A thread body whose own HTTP, SQLite and notifications never become the user's spans."""
 
     def run() -> None:
-        from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 (heavy: not at start)
+        with import_gate:
+            from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 (heavy)
 
         with guard(name), suppress_instrumentation():
             body()

@@ -10,12 +10,12 @@ import otel_ext
 PACKAGE = Path(__file__).parent.parent / "otel_ext"
 
 LAYERS = (
-    ("errors", "clock", "model", "stats", "guard", "sdk_private"),
+    ("errors", "clock", "model", "stats", "guard", "importing", "sdk_private"),
     ("config", "storage"),
     ("connectors", "promql", "anomaly", "alerting"),
     ("slo", "rules", "health"),
     ("ingest", "notify", "export"),
-    ("engines",),
+    ("engines", "alert_state"),
     ("pipeline",),
     ("attach", "logging_bridge"),
     ("handle", "web", "banner"),

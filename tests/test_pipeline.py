@@ -148,3 +148,45 @@ def test_starting_twice_starts_once_and_stopping_twice_stops_once(service: Servi
     service.pipeline.stop()
     service.pipeline.stop()
     assert not service.pipeline.running
+
+
+def test_a_firing_alert_survives_a_restart(tmp_path: Path) -> None:
+    service = Service(state_dir=tmp_path)
+    service.pipeline._open_state()
+    for _ in range(120):
+        service.serve(10, status=500)
+        service.tick()
+    assert AlertState.FIRING in page_states(service)
+    fired = next(a.fired_at_ms for a in service.pipeline.alerts.alerts() if a.labels.get("severity") == "page")
+    service.pipeline.stop()
+    again = Service(state_dir=tmp_path)
+    again.clock.advance((service.clock.now_ms() - again.clock.now_ms()) / 1000 + 5)
+    again.pipeline._open_state()
+    again.pipeline._restore_state()
+    again.tick()
+    restored = [a for a in again.pipeline.alerts.alerts() if a.labels.get("severity") == "page"]
+    assert [(a.state, a.fired_at_ms) for a in restored] == [(AlertState.FIRING, fired)]
+    again.pipeline.stop()
+
+
+def test_a_hanging_health_check_holds_up_nobody_but_the_next_check(service: Service) -> None:
+    import threading
+
+    free = threading.Event()
+    hanging = service.pipeline.submit(free.wait)
+    assert not hanging.done()
+    free.set()
+    assert hanging.result(timeout=10) is True
+    assert service.pipeline.submit(lambda: 5).result(timeout=10) == 5
+    with pytest.raises(ZeroDivisionError):
+        service.pipeline.submit(lambda: 1 // 0).result(timeout=10)
+
+
+def test_anomalies_watch_what_the_spans_say(service: Service) -> None:
+    for _ in range(400):
+        service.serve(20)
+        service.tick(5)
+    for _ in range(6):
+        service.serve(20, status=500)
+        service.tick(5)
+    assert [a.watch for a in service.pipeline.anomalies.open()] != []

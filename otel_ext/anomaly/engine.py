@@ -51,7 +51,7 @@ class AnomalyEngine:
         warm_up_intervals: int = 30,
         recovery_intervals: int = 12,
         accept_after_intervals: int = 360,
-        kinds: Sequence[str] = ("SERVER", "CONSUMER"),
+        kinds: Sequence[str] = ("SPAN_KIND_SERVER", "SPAN_KIND_CONSUMER"),
     ) -> None:
         if not false_alarms_per_week > 0:
             raise ValueError(

@@ -22,8 +22,8 @@ __all__ = ["ForwardStats", "Forwarding"]
 class ForwardStats:
     """Items of one signal (spans, log records, metric data points) by what became of them.
 
-    ``queued`` wait in the SDK's batch queue; ``dropped`` fell out of it when it was full; ``failed`` were handed
-    to an exporter that gave up.
+    ``queued`` wait in the SDK's batch queue; ``in_flight`` are in an export that runs; ``dropped`` fell out of the
+    queue when it was full; ``failed`` were handed to an exporter that gave up.
     """
 
     signal: str
@@ -31,6 +31,7 @@ class ForwardStats:
     failed: int
     dropped: int
     queued: int
+    in_flight: int
     last_error: str | None
 
 
@@ -39,11 +40,16 @@ class _Counter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.exported = self.failed = self.dropped = 0
+        self.exported = self.failed = self.dropped = self.in_flight = 0
         self.last_error: str | None = None
+
+    def begin(self, size: int) -> None:
+        with self._lock:
+            self.in_flight += size
 
     def add(self, *, exported: int = 0, failed: int = 0, dropped: int = 0, error: str | None = None) -> None:
         with self._lock:
+            self.in_flight -= exported + failed
             self.exported += exported
             self.failed += failed
             self.dropped += dropped
@@ -62,6 +68,7 @@ class _CountingExporter:
 
     def export(self, batch: Any, *args: Any, **kwargs: Any) -> Any:
         size = _size(batch)
+        self._counter.begin(size)
         try:
             result = self._exporter.export(batch, *args, **kwargs)
         except Exception as error:
@@ -160,10 +167,12 @@ class Forwarding:
             if not ending.done.wait(max(0.0, deadline - time.monotonic()))
         ]
         for stats in self.stats():
-            if stats.signal in late and (stats.queued or stats.failed):
+            unsent = stats.queued + stats.in_flight + stats.failed + stats.dropped
+            if stats.signal in late and unsent:
                 print(  # noqa: T201 (the process is leaving; logging may be gone)
                     f"otel_ext: left without waiting for the {stats.signal} backend after {timeout_seconds:g} s; "
-                    f"not sent: {stats.queued} queued, {stats.failed} failed, {stats.dropped} dropped",
+                    f"not sent: {stats.queued + stats.in_flight} waiting, {stats.failed} failed, "
+                    f"{stats.dropped} dropped",
                     file=sys.stderr,
                 )
 
@@ -184,6 +193,7 @@ class Forwarding:
                 failed=counter.failed,
                 dropped=counter.dropped,
                 queued=sum(sdk_private.queued_items(p) for p in self._pipelines.get(signal, ())),
+                in_flight=counter.in_flight,
                 last_error=counter.last_error,
             )
             for signal, counter in self._counters.items()

@@ -45,7 +45,8 @@ class Slo:
             raise ValueError(f"Slo name {self.name!r}: 1 to 128 characters, for example 'checkout-availability'")
         if not 0 < self.target < 1:
             raise ValueError(
-                f"Slo {self.name!r}: objective {self.objective!r} must be above 0 and below 100 percent, for example 99.9"
+                f"Slo {self.name!r}: objective {self.objective!r} must be above 0 and below 100 percent, "
+                "for example 99.9"
             )
         if self.latency_ms is not None and not self.latency_ms > 0:
             raise ValueError(f"Slo {self.name!r}: latency_ms {self.latency_ms!r} must be above 0, for example 300")

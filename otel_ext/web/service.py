@@ -5,8 +5,10 @@ Owns the server of this process; a forked child binds its own when it starts.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from otel_ext.importing import import_gate
 from otel_ext.pipeline import Pipeline
 from otel_ext.web.server import PortTakenError, WebServer
 
@@ -26,9 +28,10 @@ class WebService:
         return None if self._server is None else self._server.url
 
     def _app(self) -> Any:
-        from otel_ext.web.app import build_app  # noqa: PLC0415 (starlette loads in the web thread, delaying nobody)
+        with import_gate:
+            from otel_ext.web.app import build_app  # noqa: PLC0415 (starlette loads in the web thread, delaying nobody)
 
-        return build_app(self._pipeline)
+        return build_app(self._pipeline, submit=self._pipeline.submit)
 
     def start(self) -> None:
         """Bind the port."""
@@ -37,11 +40,16 @@ class WebService:
         try:
             fact = server.bind(fall_back=True)
         except PortTakenError as error:
-            self._pipeline.state(f"no HTTP port: {error}")
+            self._say(f"no HTTP port: {error}")
             return
         self._server = server
         if fact is not None:
-            self._pipeline.state(fact)
+            self._say(fact)
+
+    def _say(self, fact: str) -> None:
+        """State a fallback where it is seen at once: nobody can guess the port that was taken instead."""
+        self._pipeline.state(fact)
+        print(f"otel_ext: {fact}", file=sys.stderr)  # noqa: T201
 
     def run(self) -> None:
         """Serve until :meth:`stop`."""

@@ -14,7 +14,7 @@ from otel_ext.model.labels import Labels
 
 START_MS = 1_700_000_000_000
 INTERVAL_MS = 10_000
-CHECKOUT = Labels(service_name="shop", span_name="POST /checkout", span_kind="SERVER", http_route="/checkout")
+CHECKOUT = Labels(service_name="shop", span_name="POST /checkout", span_kind="SPAN_KIND_SERVER", http_route="/checkout")
 
 
 class Row(NamedTuple):
