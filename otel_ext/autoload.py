@@ -68,7 +68,7 @@ def _activate() -> None:
     loaded, broken = _without_broken_rules(load_settings(strict=False))
     for problem in (*loaded.problems, *broken):
         print(f"otel_ext: {problem}", file=sys.stderr)  # noqa: T201 (logging may have no handler yet)
-    activate(loaded, lazy=_is_prefork_parent(sys.orig_argv, os.environ))
+    activate(loaded, lazy=_is_prefork_parent(sys.orig_argv, os.environ), facts=[str(error) for error in broken])
 
 
 def _without_broken_rules(loaded: LoadedSettings) -> tuple[LoadedSettings, tuple[RuleError, ...]]:

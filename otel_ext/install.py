@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from otel_ext.banner import banner_text, wants_banner
@@ -53,13 +54,16 @@ def current() -> Handle | None:
     return _handle
 
 
-def activate(loaded: LoadedSettings, *, replace: bool = False, lazy: bool = False) -> Handle:
+def activate(
+    loaded: LoadedSettings, *, replace: bool = False, lazy: bool = False, facts: Sequence[str] = ()
+) -> Handle:
     """Install validated settings.
 
     Args:
         replace: as for :func:`install`.
         lazy: start threads and the HTTP port with the first span or log only, and at once in forked children
             (for the parent process of a prefork server, which serves nothing itself).
+        facts: what the caller left out, to be stated with the other fallbacks.
     """
     global _handle  # noqa: PLW0603 (one handle a process, owned by this module)
     with _lock:
@@ -72,7 +76,7 @@ def activate(loaded: LoadedSettings, *, replace: bool = False, lazy: bool = Fals
                     "use the handle that install() returned, or install(..., replace=True)"
                 )
             _handle.shutdown()
-        _handle = _start(loaded, lazy=lazy)
+        _handle = _start(loaded, lazy=lazy, facts=facts)
         _register_exit()
         return _handle
 
@@ -82,7 +86,7 @@ def _difference(handle: Handle, loaded: LoadedSettings) -> str:
     return "different: " + ", ".join(names)
 
 
-def _start(loaded: LoadedSettings, *, lazy: bool) -> Handle:
+def _start(loaded: LoadedSettings, *, lazy: bool, facts: Sequence[str]) -> Handle:
     from otel_ext.attach import Attachment, forwarding  # noqa: PLC0415 (the SDK and numpy load on install only)
     from otel_ext.handle import Handle  # noqa: PLC0415
     from otel_ext.pipeline import Pipeline  # noqa: PLC0415
@@ -91,8 +95,8 @@ def _start(loaded: LoadedSettings, *, lazy: bool) -> Handle:
     attachment = Attachment(settings) if settings.enabled else None
     notify = None if attachment is None else _notify_queue(loaded, attachment)
     pipeline = Pipeline(settings, notify=notify, forwarding=forwarding, origins=loaded.origins)
-    for problem in loaded.problems:
-        pipeline.state(str(problem))
+    for fact in (*map(str, loaded.problems), *facts):
+        pipeline.state(fact)
     web = _add_web(pipeline)
     handle = Handle(pipeline, attachment, url=lambda: None if web is None else web.url, on_shutdown=_forget)
     if attachment is None:
