@@ -29,7 +29,8 @@ from otel_ext.storage.metrics.view import SeriesBlock
 __all__ = ["MetricStore"]
 
 _TABLE_BYTES = 4_000
-_HISTOGRAM_BYTES = 1_000
+_SERIES_SHARE = 0.375  # of the byte limit: where ended series begin to be evicted, below where new ones are refused
+_EXPIRIES = 64  # how often within the retention what is too old is looked for
 
 
 class MetricStore:
@@ -63,6 +64,7 @@ class MetricStore:
         )
         self._series = 0
         self._newest_ms = -(1 << 62)
+        self._expired_ms = 0
         self._evicted_series = 0
         self._evicted_samples = 0
         self._dropped_points = 0
@@ -137,10 +139,13 @@ class MetricStore:
         self._newest_ms = max(self._newest_ms, ts_ms)
 
     def _enforce(self, now_ms: int) -> None:
-        horizon = max(now_ms, self._newest_ms) - self.retention_ms
-        for table in list(self._tables.values()):
-            while table.chunks and table.chunks[0].ts_ms[table.chunks[0].columns - 1] <= horizon:
-                self._expire_chunk(table)
+        """Hold the limits, between two writes: row numbers may change here."""
+        newest_ms = max(now_ms, self._newest_ms)
+        if newest_ms - self._expired_ms > self.retention_ms // _EXPIRIES:
+            self._expired_ms = newest_ms
+            self._expire(newest_ms - self.retention_ms)
+        while self._series * LABEL_BYTES > self.max_bytes * _SERIES_SHARE and self._evict_ended():
+            pass
         while self._bytes() > self.max_bytes:
             oldest = min(
                 (table for table in self._tables.values() if table.chunks),
@@ -149,14 +154,30 @@ class MetricStore:
             )
             if oldest is None:
                 return
-            self._evicted_samples += oldest.drop_oldest_chunk()
-            self._evicted_series += self._settle(oldest)
+            self._evict_oldest_chunk(oldest)
 
-    def _expire_chunk(self, table: Table) -> None:
-        table.chunks.pop(0)
-        self._settle(table)
+    def _expire(self, horizon_ms: int) -> None:
+        for table in list(self._tables.values()):
+            expired = False
+            while table.chunks and table.chunks[0].ts_ms[table.chunks[0].columns - 1] <= horizon_ms:
+                table.drop_oldest_chunk()
+                expired = True
+            if expired:
+                self._settle(table)
 
-    def _settle(self, table: Table) -> int:
+    def _evict_ended(self) -> bool:
+        """Evict where series have ended, to make room for new ones; False when all of them live."""
+        ending = max(self._tables.values(), key=lambda table: table.ended_rows(), default=None)
+        if ending is None or not ending.ended_rows():
+            return False
+        self._evict_oldest_chunk(ending)
+        return True
+
+    def _evict_oldest_chunk(self, table: Table) -> None:
+        self._evicted_samples += table.drop_oldest_chunk()
+        self._evicted_series += self._settle(table, at_once=True)
+
+    def _settle(self, table: Table, *, at_once: bool = False) -> int:
         """Free rows and tables that have no sample left; the number of series freed."""
         before = len(table.series)
         if not table.chunks:
@@ -164,7 +185,7 @@ class MetricStore:
             self._otlp.forget(table.name)
             freed = before
         else:
-            mapping = table.compact()
+            mapping = table.compact(at_once=at_once)
             if mapping is not None:
                 self._otlp.renumber(table.name, mapping)
             freed = before - len(table.series)
@@ -173,10 +194,8 @@ class MetricStore:
         return freed
 
     def _bytes(self) -> int:
-        return sum(
-            table.nbytes + _TABLE_BYTES + _HISTOGRAM_BYTES * sum(len(chunk.histograms) for chunk in table.chunks)
-            for table in self._tables.values()
-        )
+        chunks = sum(table.allocated for table in self._tables.values())
+        return chunks + self._series * LABEL_BYTES + len(self._tables) * _TABLE_BYTES
 
     # ---- reading (any thread) ----
 

@@ -20,14 +20,16 @@ from otel_ext.storage.metrics.markers import HISTOGRAM, MISSING, valid_mask
 from otel_ext.storage.metrics.matchers import Matcher, MatchType
 from otel_ext.storage.metrics.series_set import LabelColumn, SeriesSet
 
-__all__ = ["CHUNK_COLUMNS", "LABEL_BYTES", "Chunk", "Table"]
+__all__ = ["CHUNK_COLUMNS", "HISTOGRAM_BYTES", "LABEL_BYTES", "Chunk", "Table"]
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 CHUNK_COLUMNS = 64
 LABEL_BYTES = 700  # a Labels object with its dictionary, tuple and hash entry, estimated for the memory cap
+HISTOGRAM_BYTES = 1_000  # a native histogram with some ten buckets
 _SELECTIONS = 256
+_SPREAD = 2  # a chunk is closed when the rows have become this many times those it began with
 _NEVER = int(np.iinfo(np.int64).max)  # no run: a gap, a NaN or a histogram is the last that was written
 
 
@@ -39,11 +41,21 @@ class Chunk:
     ts_ms: I64
     values: F64  # [column, row]
     columns: int = 0
+    born_width: int = 1  # rows there were when it was begun
     histograms: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
         return int(self.ts_ms.nbytes + self.values.nbytes)
+
+    def trimmed(self) -> Chunk:
+        """A copy without room for further columns, and without the histograms of columns it does not have."""
+        return replace(
+            self,
+            ts_ms=self.ts_ms[: self.columns].copy(),
+            values=self.values[: self.columns].copy(),
+            histograms={at: found for at, found in self.histograms.items() if at[0] < self.columns},
+        )
 
     def with_column(self, column: int, ts_ms: int | None, width: int) -> Chunk:
         """A copy at least this wide; with an empty column put in before ``column`` unless ``ts_ms`` is None."""
@@ -129,7 +141,7 @@ class Table:
     """All series of one metric name."""
 
     __slots__ = (
-        "_index", "_selections", "chunks", "name", "next_seq", "rows", "series", "state", "structure",
+        "_index", "_selections", "allocated", "chunks", "name", "next_seq", "rows", "series", "state", "structure",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -139,6 +151,7 @@ class Table:
         self.chunks: list[Chunk] = []
         self.state = RowState(8)
         self.next_seq = 0
+        self.allocated = 0  # bytes of the chunks
         self.structure = 0  # changes with every new row: cached selections end
         self._index: dict[str, LabelIndex] = {}
         self._selections: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesSet, I64]] = OrderedDict()
@@ -167,8 +180,9 @@ class Table:
         """The column of this instant, which must not be older than the newest; grown to hold every row."""
         chunk = self.chunks[-1] if self.chunks else None
         if chunk is not None and chunk.columns and chunk.ts_ms[chunk.columns - 1] == ts_ms:
-            return self._widened(chunk), chunk.columns - 1
-        if chunk is None or chunk.columns == len(chunk.ts_ms):
+            chunk = self._widened(chunk)
+            return chunk, chunk.columns - 1
+        if chunk is None or chunk.columns == len(chunk.ts_ms) or len(self.series) > _SPREAD * chunk.born_width:
             chunk = self._new_chunk()
         chunk = self._widened(chunk)
         column = chunk.columns
@@ -180,29 +194,43 @@ class Table:
 
     def _new_chunk(self) -> Chunk:
         width = max(1, len(self.series))
-        columns = min(CHUNK_COLUMNS, max(8, 2 * self.chunks[-1].columns if self.chunks else 8))
-        chunk = Chunk(
-            first_seq=self.next_seq, ts_ms=np.zeros(columns, dtype=np.int64), values=np.empty((columns, width))
-        )
-        self.chunks.append(chunk)
-        return chunk
+        columns = 8
+        if self.chunks:
+            columns = min(CHUNK_COLUMNS, max(8, 2 * self.chunks[-1].columns))
+            self.chunks[-1] = self.chunks[-1].trimmed()
+        self.chunks.append(_empty_chunk(self.next_seq, columns, width))
+        self._recount()
+        return self.chunks[-1]
 
     def _widened(self, chunk: Chunk) -> Chunk:
-        width = chunk.values.shape[1]
-        if len(self.series) <= width:
+        """The newest chunk with room for every row; when they have become many more, a new one for the last column."""
+        width, rows = chunk.values.shape[1], len(self.series)
+        if rows <= width:
             return chunk
-        grown = np.empty((len(chunk.ts_ms), max(len(self.series), width + width // 8 + 1)))
+        if rows > _SPREAD * chunk.born_width and chunk.columns > 1:
+            return self._split_last_column(chunk)
+        grown = np.empty((len(chunk.ts_ms), max(rows, width + width // 8 + 1)))
         grown[: chunk.columns, :width] = chunk.values[: chunk.columns]
         grown[: chunk.columns, width:] = MISSING
-        replacement = Chunk(
-            first_seq=chunk.first_seq,
-            ts_ms=chunk.ts_ms,
-            values=grown,
-            columns=chunk.columns,
-            histograms=chunk.histograms,
-        )
-        self.chunks[-1] = replacement
-        return replacement
+        self.chunks[-1] = replace(chunk, values=grown)
+        self._recount()
+        return self.chunks[-1]
+
+    def _split_last_column(self, chunk: Chunk) -> Chunk:
+        last = chunk.columns - 1
+        fresh = _empty_chunk(chunk.first_seq + last, len(chunk.ts_ms), len(self.series))
+        fresh.values[0] = MISSING
+        fresh.values[0, : chunk.values.shape[1]] = chunk.values[last]
+        fresh.ts_ms[0] = chunk.ts_ms[last]
+        fresh.columns = 1
+        fresh.histograms = {(0, row): found for (column, row), found in chunk.histograms.items() if column == last}
+        self.chunks[-1] = replace(chunk, columns=last).trimmed()
+        self.chunks.append(fresh)
+        self._recount()
+        return fresh
+
+    def _recount(self) -> None:
+        self.allocated = sum(chunk.nbytes + HISTOGRAM_BYTES * len(chunk.histograms) for chunk in self.chunks)
 
     def write(self, ts_ms: int, rows: I64, values: F64, histograms: Sequence[tuple[int, Any]] = ()) -> None:
         """Write floats (``STALE`` allowed) and histograms at one instant. Rows are distinct."""
@@ -219,6 +247,7 @@ class Table:
             at = np.fromiter((row for row, _ in histograms), dtype=np.int64, count=len(histograms))
             for row, histogram in histograms:
                 chunk.histograms[column, row] = histogram
+            self.allocated += HISTOGRAM_BYTES * len(histograms)
             chunk.values[column, at] = HISTOGRAM
             self.state.last_seq[at] = seq
             self.state.run_start[at] = _NEVER
@@ -242,6 +271,7 @@ class Table:
         state.run_start[written] = _NEVER
         state.last_drop[written] = self.next_seq
         state.last_seq[written] = np.maximum(state.last_seq[written], old.first_seq + column)
+        self._recount()
 
     def _shift(self, chunk: int, seq: int) -> None:
         """Make room for a column of this number: later columns count one more, runs across it are broken."""
@@ -304,10 +334,6 @@ class Table:
 
     # ---- retention ----
 
-    @property
-    def nbytes(self) -> int:
-        return sum(chunk.nbytes for chunk in self.chunks) + len(self.series) * LABEL_BYTES
-
     def sample_count(self) -> int:
         """Samples held, stale markers not counted."""
         return sum(int(valid_mask(chunk.values[: chunk.columns]).sum()) for chunk in self.chunks)
@@ -315,7 +341,14 @@ class Table:
     def drop_oldest_chunk(self) -> int:
         """Forget the oldest chunk; the number of samples that went with it."""
         chunk = self.chunks.pop(0)
+        self._recount()
         return int(valid_mask(chunk.values[: chunk.columns]).sum())
+
+    def ended_rows(self) -> int:
+        """Rows that would be freed with the oldest chunk."""
+        if len(self.chunks) < 2:
+            return 0
+        return int((self.state.last_seq[: len(self.series)] < self.chunks[1].first_seq).sum())
 
     def dead_rows(self) -> I64:
         """Rows that have no sample left."""
@@ -326,15 +359,19 @@ class Table:
         """The instant of the newest column."""
         return int(self.chunks[-1].ts_ms[self.chunks[-1].columns - 1]) if self.chunks else None
 
-    def compact(self) -> I64 | None:
-        """Renumber the rows when a quarter of them is dead: each old row's new number (-1 dead), None if not done."""
+    def compact(self, *, at_once: bool = False) -> I64 | None:
+        """Renumber the rows when a quarter of them is dead (or any, ``at_once``).
+
+        Returns each old row's new number, -1 for dead ones; None when nothing was done.
+        """
         dead = self.dead_rows()
-        if len(dead) <= max(16, len(self.series) // 4):
+        if len(dead) <= (0 if at_once else max(16, len(self.series) // 4)):
             return None
         keep = np.setdiff1d(np.arange(len(self.series), dtype=np.int64), dead)
         mapping = np.full(len(self.series), -1, dtype=np.int64)
         mapping[keep] = np.arange(len(keep))
         self.chunks = [_repacked(chunk, keep, mapping) for chunk in self.chunks]
+        self._recount()
         self.state = self.state.taken(keep)
         survivors = [self.series[row] for row in keep.tolist()]
         self.rows, self.series, self._index = {}, [], {}
@@ -366,6 +403,13 @@ def _repacked(chunk: Chunk, keep: I64, mapping: I64) -> Chunk:
         for (column, row), histogram in chunk.histograms.items()
         if mapping[row] >= 0
     }
+    return replace(chunk, values=values, histograms=histograms, born_width=max(1, min(chunk.born_width, len(keep))))
+
+
+def _empty_chunk(first_seq: int, columns: int, width: int) -> Chunk:
     return Chunk(
-        first_seq=chunk.first_seq, ts_ms=chunk.ts_ms, values=values, columns=chunk.columns, histograms=histograms
+        first_seq=first_seq,
+        ts_ms=np.zeros(columns, dtype=np.int64),
+        values=np.empty((columns, width)),
+        born_width=width,
     )
