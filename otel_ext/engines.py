@@ -7,7 +7,7 @@ thread, ``count`` also by producing threads under overload; everybody else reads
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,13 +60,11 @@ class Engines:
 
     Args:
         settings: validated settings; rule files are loaded here and raise RuleError.
-        to_record: converts an ended SDK span to a SpanRecord.
         start_ms: when this process began to count.
     """
 
-    def __init__(self, settings: Settings, to_record: Callable[[Any], SpanRecord], start_ms: int) -> None:
+    def __init__(self, settings: Settings, start_ms: int) -> None:
         self.settings = settings
-        self._to_record = to_record
         self.start_ms = start_ms
         self.totals = Totals()
         self.alerts = AlertMachine()
@@ -106,8 +104,8 @@ class Engines:
             if type(item) is LogEntry:
                 self.totals.logs += 1
                 self.totals.log_bodies_dropped += 1
-            elif type(item) is not CollectedMetrics:
-                spans.append(self._to_record(item))
+            elif type(item) is SpanRecord:
+                spans.append(item)
         self._count_spans(spans)
         self.totals.span_bodies_dropped += len(spans)
 
@@ -120,16 +118,17 @@ class Engines:
         self.span_metrics.count(spans)
 
     def ingest(self, batch: Sequence[Any], ts_ms: int) -> None:
-        """Take a batch off the queue: ended SDK spans, log entries and metric collections, in any order."""
+        """Take a batch off the queue: ended spans, log entries and metric collections, in any order."""
         spans: list[SpanRecord] = []
         logs: list[LogEntry] = []
         for item in batch:
-            if type(item) is LogEntry:
+            kind = type(item)
+            if kind is SpanRecord:
+                spans.append(item)
+            elif kind is LogEntry:
                 logs.append(item)
-            elif type(item) is CollectedMetrics:
-                self._append_metrics(item)
             else:
-                spans.append(self._to_record(item))
+                self._append_metrics(item)
         if spans:
             self._count_spans(spans)
             self.traces.append(spans, ts_ms)

@@ -28,7 +28,6 @@ from otel_ext.guard import guard, hook_errors
 from otel_ext.importing import import_gate
 from otel_ext.ingest.metrics import MetricSource
 from otel_ext.ingest.queue import IngestQueue
-from otel_ext.ingest.spans import SpanConverter
 from otel_ext.model.alerts import Transition
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.metrics import CollectedMetrics, MetricsData
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "PipelineStats", "Service"]
 
-DRAIN_INTERVAL_SECONDS = 0.2
+DRAIN_INTERVAL_SECONDS = 0.1
 DRAIN_BATCH = 512
 ON_TIME_MS = 200  # a collection that began this soon after its slot stands for the slot
 MAX_EVENTS = 1000
@@ -162,7 +161,7 @@ class Pipeline:
                 if self._engines is None:
                     from otel_ext.engines import Engines  # noqa: PLC0415
 
-                    self._engines = Engines(self.settings, SpanConverter().to_record, self.started_at_ms)
+                    self._engines = Engines(self.settings, self.started_at_ms)
         return self._engines
 
     @property

@@ -1,7 +1,7 @@
-"""The SpanProcessor: every ended span, sampled or only recorded, goes to the queue; the pipeline converts it.
+"""The SpanProcessor: every ended span, sampled or only recorded, goes to the queue as a slim tuple.
 
-``on_end`` runs on the thread (or event loop) that ends the span; ``to_record`` on the pipeline thread, or on a
-producing thread under overload.
+``on_end`` runs on the thread (or event loop) that ends the span and converts it there: the span is in the cache
+then, and a queue of SDK spans would weigh ten times as much (3 KB each).
 """
 
 from __future__ import annotations
@@ -17,56 +17,6 @@ from otel_ext.model.spans import SpanEvent, SpanLink, SpanRecord
 from otel_ext.sdk_private import span_parts
 
 __all__ = ["LocalSpanProcessor", "SpanConverter"]
-
-
-class LocalSpanProcessor(SpanProcessor):
-    """Hands every ended span on; does nothing before :meth:`connect` and after :meth:`shutdown`.
-
-    A processor cannot be taken off a provider, so one is added once and connected again by a later install.
-    """
-
-    def __init__(self) -> None:
-        self._put: Callable[[ReadableSpan], None] | None = None
-        self._forked: Callable[[], None] = _nothing
-        self._pid = 0
-
-    def connect(self, put: Callable[[ReadableSpan], None], forked: Callable[[], None], *, started: bool = True) -> None:
-        """Hand spans to ``put`` from now on.
-
-        Args:
-            put: takes the ended span; must return at once.
-            forked: called before the first span of a process that has not started: a forked child (also where
-                the server forks without Python's fork hooks, as uWSGI does), or this one with ``started=False``.
-            started: whether this process needs no call of ``forked``.
-        """
-        self._pid = os.getpid() if started else 0
-        self._forked = forked
-        self._put = put
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Queue an ended span. Never raises."""
-        put = self._put
-        if put is None:
-            return
-        try:
-            if os.getpid() != self._pid:
-                self._pid = os.getpid()
-                self._forked()
-            put(span)
-        except Exception as error:  # noqa: BLE001 (the boundary: nothing may reach the application)
-            report("SpanProcessor.on_end", error)
-
-    def shutdown(self) -> None:
-        """Stop taking spans. Safe to call twice."""
-        self._put = None
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
-        """Nothing is held here; the handle's ``force_flush`` drains the queue."""
-        return True
-
-
-def _nothing() -> None:
-    return None
 
 
 class SpanConverter:
@@ -101,6 +51,57 @@ class SpanConverter:
             "" if scope is None else scope.name,
             sampled == 1,
         )
+
+
+class LocalSpanProcessor(SpanProcessor):
+    """Hands every ended span on; does nothing before :meth:`connect` and after :meth:`shutdown`.
+
+    A processor cannot be taken off a provider, so one is added once and connected again by a later install.
+    """
+
+    def __init__(self) -> None:
+        self._put: Callable[[SpanRecord], None] | None = None
+        self._convert = SpanConverter().to_record
+        self._forked: Callable[[], None] = _nothing
+        self._pid = 0
+
+    def connect(self, put: Callable[[SpanRecord], None], forked: Callable[[], None], *, started: bool = True) -> None:
+        """Hand spans to ``put`` from now on.
+
+        Args:
+            put: takes the ended span as a slim tuple; must return at once.
+            forked: called before the first span of a process that has not started: a forked child (also where
+                the server forks without Python's fork hooks, as uWSGI does), or this one with ``started=False``.
+            started: whether this process needs no call of ``forked``.
+        """
+        self._pid = os.getpid() if started else 0
+        self._forked = forked
+        self._put = put
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue an ended span. Never raises."""
+        put = self._put
+        if put is None:
+            return
+        try:
+            if os.getpid() != self._pid:
+                self._pid = os.getpid()
+                self._forked()
+            put(self._convert(span))
+        except Exception as error:  # noqa: BLE001 (the boundary: nothing may reach the application)
+            report("SpanProcessor.on_end", error)
+
+    def shutdown(self) -> None:
+        """Stop taking spans. Safe to call twice."""
+        self._put = None
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 (the SDK's signature)
+        """Nothing is held here; the handle's ``force_flush`` drains the queue."""
+        return True
+
+
+def _nothing() -> None:
+    return None
 
 
 def _events(events: Sequence[Any]) -> Sequence[SpanEvent]:

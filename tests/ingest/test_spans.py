@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.trace import Link, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from otel_ext import guard
-from otel_ext.ingest.spans import LocalSpanProcessor, SpanConverter
+from otel_ext.ingest.spans import LocalSpanProcessor
 from otel_ext.model.spans import SpanRecord
 
 
@@ -31,7 +31,7 @@ def provider_with(hook: LocalSpanProcessor) -> TracerProvider:
 
 
 def test_every_ended_span_is_handed_on() -> None:
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     tracer = provider_with(hook).get_tracer("app")
@@ -44,7 +44,7 @@ def test_every_ended_span_is_handed_on() -> None:
 def test_a_span_that_started_before_the_hook_was_added_is_handed_on() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     span = provider.get_tracer("app").start_span("early")
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     provider.add_span_processor(hook)
@@ -53,7 +53,7 @@ def test_a_span_that_started_before_the_hook_was_added_is_handed_on() -> None:
 
 
 def test_nothing_is_handed_on_after_shutdown_though_the_sdk_goes_on_calling() -> None:
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     provider = provider_with(hook)
@@ -70,7 +70,7 @@ def test_an_exception_never_reaches_the_application(swallow: None, capsys: pytes
 
     hook = LocalSpanProcessor()
     hook.connect(fail, lambda: None)
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     behind = LocalSpanProcessor()
     behind.connect(seen.append, lambda: None)
     provider = provider_with(hook)
@@ -111,7 +111,7 @@ def test_a_process_that_has_not_started_is_started_by_its_first_span() -> None:
 
 
 def test_spans_may_end_on_many_threads_at_once() -> None:
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     tracer = provider_with(hook).get_tracer("app")
@@ -128,8 +128,8 @@ def test_spans_may_end_on_many_threads_at_once() -> None:
     assert len(seen) == 1600
 
 
-def record_of(**start: Any) -> tuple[SpanRecord, ReadableSpan]:
-    seen: list[ReadableSpan] = []
+def record_of(**start: Any) -> tuple[SpanRecord, SpanContext]:
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     tracer = provider_with(hook).get_tracer("app.http")
@@ -139,21 +139,20 @@ def record_of(**start: Any) -> tuple[SpanRecord, ReadableSpan]:
         span.set_status(Status(StatusCode.ERROR, "boom"))
         span.end(end_time=start.get("start_time", 0) + 5 if "start_time" in start else None)
         parent_id = parent.get_span_context().span_id
-    record = SpanConverter().to_record(seen[0])
-    assert record.parent_span_id == parent_id
-    return record, seen[0]
+    assert seen[0].parent_span_id == parent_id
+    return seen[0], span.get_span_context()
 
 
 def test_a_record_holds_what_the_span_held() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     other = provider.get_tracer("x").start_span("other").get_span_context()
-    record, span = record_of(
+    record, context = record_of(
         kind=SpanKind.SERVER,
         attributes={"http.route": "/items", "n": 3},
         links=[Link(other, {"k": "v"})],
         start_time=10,
     )
-    assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
+    assert (record.trace_id, record.span_id) == (context.trace_id, context.span_id)
     assert (record.name, record.kind, record.status, record.status_message) == ("GET /items", 2, 2, "boom")
     assert (record.start_unix_nano, record.end_unix_nano, record.duration_nano) == (10, 15, 5)
     assert dict(record.attributes) == {"http.route": "/items", "n": 3}
@@ -165,8 +164,8 @@ def test_a_record_holds_what_the_span_held() -> None:
 
 
 def test_a_span_that_ends_before_it_starts_lasts_nothing() -> None:
-    seen: list[ReadableSpan] = []
+    seen: list[SpanRecord] = []
     hook = LocalSpanProcessor()
     hook.connect(seen.append, lambda: None)
     provider_with(hook).get_tracer("app").start_span("back", start_time=100).end(end_time=50)
-    assert SpanConverter().to_record(seen[0]).duration_nano == 0
+    assert seen[0].duration_nano == 0
