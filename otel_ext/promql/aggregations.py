@@ -88,7 +88,7 @@ def _reduce(aggregation: Aggregation, groups: SeriesSet, codes: I64) -> StepVect
     vector = aggregation.vector
     elements = _elements(vector, codes, groups.n)
     shape = elements.shape
-    counts = elements.counts().reshape(shape)
+    counts = _counts(aggregation, elements)
     values = _FLOAT_OPS[aggregation.op](elements, aggregation).reshape(shape)
     present = counts > 0
     histograms: Objects | None = None
@@ -106,6 +106,14 @@ def _reduce(aggregation: Aggregation, groups: SeriesSet, codes: I64) -> StepVect
         drop_name=drops,
     )
     return result if alive.all() else result.take(np.flatnonzero(alive).astype(np.int64))
+
+
+def _counts(aggregation: Aggregation, elements: FloatElements) -> I64:
+    """Elements a group has at each step; kept with the series where all have a sample."""
+    if elements.shape[0] != 1 or len(elements.values) != aggregation.vector.series.n:
+        return elements.counts().reshape(elements.shape)
+    key = ("group sizes", aggregation.grouping, aggregation.without)
+    return aggregation.vector.series.memo(key, lambda: elements.counts().reshape(elements.shape))
 
 
 def _group_drops(vector: StepVector, codes: I64, groups: int) -> Bool | None:

@@ -15,6 +15,7 @@ from otel_ext.promql.sums import ranked
 __all__ = ["BucketLayout", "BucketMatrix", "bucket_layout", "bucket_matrix", "classic_fraction", "classic_quantile"]
 
 _TOLERANCE = 1e-12  # relative difference of neighbouring counts that is taken for rounding
+_CLEARLY = 1e-9
 _MIN_NORMAL = 2.2250738585072014e-308
 
 
@@ -68,9 +69,11 @@ def bucket_matrix(layout: BucketLayout, counts: F64) -> BucketMatrix:
 
 def _monotonic(buckets: BucketMatrix) -> tuple[F64, Bool]:
     """Counts that never fall, and the groups where that took more than correcting a rounding error."""
+    forced = np.zeros(len(buckets.sizes), dtype=np.bool_)
+    if _rises_clearly(buckets):
+        return buckets.counts, forced
     counts = buckets.counts.copy()
     previous = counts[0]
-    forced = np.zeros(len(buckets.sizes), dtype=np.bool_)
     for rank in range(1, len(counts)):
         current, inside = counts[rank], buckets.sizes > rank
         total = np.abs(previous) + np.abs(current)
@@ -82,6 +85,13 @@ def _monotonic(buckets: BucketMatrix) -> tuple[F64, Bool]:
         previous = np.where(inside & ~close & ~falls, current, previous)
         counts[rank] = np.where(inside, previous, np.nan)
     return counts, forced
+
+
+def _rises_clearly(buckets: BucketMatrix) -> bool:
+    """Whether every step between neighbours is none at all, or upwards by more than rounding can explain."""
+    before, after = buckets.counts[:-1], buckets.counts[1:]
+    step = after - before
+    return bool(((step == 0) | (step > _CLEARLY * after) | np.isnan(after)).all())
 
 
 def classic_quantile(quantile: float, buckets: BucketMatrix) -> tuple[F64, Bool]:

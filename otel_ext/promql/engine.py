@@ -5,6 +5,8 @@ Stateless between queries except for the parse cache; safe to call from any thre
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +24,8 @@ from otel_ext.promql.values import Matrix, MatrixSeries, Point, QueryResult, Sam
 
 __all__ = ["QueryEngine"]
 
+# a tuple becomes a Sample without a Python call: large results are mostly this
+_new_sample = functools.partial(tuple.__new__, Sample)
 _MAX_STEPS = 11_000  # points a series, as Prometheus' HTTP API limits them
 
 
@@ -111,9 +115,8 @@ class QueryEngine:
         if not isinstance(value, StepVector):
             return Scalar(ts_ms=ts_ms, value=float(value[0]))
         positions, samples = value.at_step(0)
-        labels = value.series.labels
-        found = [Sample(labels[at], ts_ms, sample) for at, sample in zip(positions.tolist(), samples, strict=True)]
-        return Vector(samples=tuple(found))
+        labels = value.series.labels if len(positions) == value.series.n else value.series.labels_at(positions.tolist())
+        return Vector(samples=tuple(map(_new_sample, zip(labels, itertools.repeat(ts_ms), samples, strict=False))))
 
     def _instant_matrix(self, tree: Expr, ts_ms: int, annotations: Annotations) -> Matrix:
         evaluator = self._evaluator(np.array([ts_ms], dtype=np.int64), ts_ms, ts_ms, annotations)

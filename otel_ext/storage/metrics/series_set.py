@@ -97,7 +97,7 @@ class SeriesSet:
         built = self._built
         if built is None:
             built = self._built = [None] * self.n
-        return tuple(self._built_row(built, row) if (kept := built[row]) is None else kept for row in rows)
+        return tuple([self._built_row(built, row) if (kept := built[row]) is None else kept for row in rows])
 
     def _built_row(self, built: list[Labels | None], row: int) -> Labels:
         pairs = {name: column.values[column.codes[row]] for name, column in self.columns.items() if column.codes[row]}
