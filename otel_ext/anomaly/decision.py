@@ -16,7 +16,8 @@ __all__ = ["Decided", "Decision", "surprise_threshold"]
 _WEEK_MS = 604_800_000
 _CLUSTERING = 0.05
 """Chance that an exceedance follows another within two intervals although nothing is wrong: noise has memory."""
-_YOUNG_FACTOR = 0.5
+_ALONE_MARGIN = 1.5
+_YOUNG_FACTOR = 0.25
 _BUDGET_ALARMS = 5.0
 _BUDGET_RAISE = 1.25
 _BUDGET_HALF_LIFE_MS = 3 * 86_400_000
@@ -33,6 +34,15 @@ def surprise_threshold(*, false_alarms_per_week: float, interval_ms: int) -> flo
     return float(-np.log10(chance))
 
 
+def alone_threshold(*, false_alarms_per_week: float, interval_ms: int) -> float:
+    """The surprise at which one interval alone is enough: half as much again as chance reaches so often a week.
+
+    The margin pays for tails that are known up to the 99 % quantile only and extrapolated from there.
+    """
+    chance = min(false_alarms_per_week * interval_ms / _WEEK_MS, 0.1)
+    return _ALONE_MARGIN * float(-np.log10(chance))
+
+
 class Decided(NamedTuple):
     """Slots whose state changed at this tick."""
 
@@ -44,16 +54,20 @@ class Decided(NamedTuple):
 class Decision:
     """Open or not, for each series.
 
-    It opens when two of the last three values exceed the threshold on the same side. It closes after ``recovery``
-    values below half the threshold with none above it in between, or after ``accept_after`` values open: the new
-    level is then normal. A series younger than a day needs up to 1.5 times the surprise. From the sixth alarm in a
-    count with a half-life of three days, each further alarm raises that series' own threshold by a quarter.
+    It opens when two of the last three values exceed the threshold on the same side, or one exceeds the higher one for
+    a single value; each way may take half of the false alarms. It closes after ``recovery`` values below half the
+    threshold with none above it in between, or after ``accept_after`` values open: the new level is then normal. A
+    series younger than a day needs up to a quarter more surprise. From the sixth alarm in a count with a half-life of
+    three days, each further alarm raises that series' own threshold by a quarter.
     """
 
     def __init__(
         self, *, false_alarms_per_week: float, interval_ms: int, recovery: int, accept_after: int, both_sides: bool
     ) -> None:
-        self.threshold = surprise_threshold(false_alarms_per_week=false_alarms_per_week, interval_ms=interval_ms)
+        half = false_alarms_per_week / 2.0
+        self.threshold = surprise_threshold(false_alarms_per_week=half, interval_ms=interval_ms)
+        alone = alone_threshold(false_alarms_per_week=half, interval_ms=interval_ms)
+        self._alone_factor = max(1.0, alone / self.threshold)
         self._recovery = recovery
         self._accept_after = accept_after
         self._both_sides = both_sides
@@ -120,7 +134,8 @@ class Decision:
             sides = np.maximum(sides, 0.0)
         was_open = self.is_open
         twice = (sides != 0.0) & ((sides == state["previous"]) | (sides == state["before"]))
-        opened = present & ~was_open & twice
+        alone = (sides != 0.0) & (np.abs(surprise) >= thresholds * self._alone_factor)
+        opened = present & ~was_open & (twice | alone)
         quiet = np.abs(surprise) < thresholds / 2.0
         state["calm"] = np.where(present & was_open, np.where(sides != 0.0, 0.0, state["calm"] + quiet), state["calm"])
         state["open_for"] = np.where(present & was_open, state["open_for"] + 1.0, state["open_for"])

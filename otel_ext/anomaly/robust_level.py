@@ -24,6 +24,11 @@ _LOG_RATIO = float(np.log(4.5))
 _RATIO_PRIOR = 60.0
 """The shape of the tail is taken from the data as far as there are more than so many values; before, a little heavier
 than a Gaussian's."""
+_EXCESS = 0.12
+"""Assumed mean log excess over the 99 % quantile until a series shows its own: a Gaussian's."""
+_EXCESS_FROM = 100.0
+_EXCESS_PRIOR = 3.0
+_EXCESS_MEMORY = 50.0
 _TINY = 1e-12
 
 
@@ -31,7 +36,8 @@ class RobustLevel:
     """Expects the recent level; judges a residual by where it lies between and beyond two tracked quantiles.
 
     With ``u`` the absolute residual, ``m`` its median, ``t`` its 99 % quantile: surprise ``= 2 * (u / t) ** b`` where
-    ``b`` puts ``m`` at ``-log10 0.5``; ``b`` is at most the Gaussian's.
+    ``b`` puts ``m`` at ``-log10 0.5``; ``b`` is at most the Gaussian's. Beyond ``t`` it is at most
+    ``2 + log10(u / t) / x``, the Pareto tail whose mean log excess ``x`` is tracked.
 
     Args:
         log: work on logarithms: for latencies and other positive, skewed values.
@@ -58,7 +64,14 @@ class RobustLevel:
         self._warm_up = warm_up
         self._alpha = alpha
         self._state = SlotArrays(
-            age=0.0, level=0.0, mid=1.0, tail=_GAUSS_RATIO, exposure=0.0, recent=(max(5, warm_up), np.nan)
+            age=0.0,
+            level=0.0,
+            mid=1.0,
+            tail=_GAUSS_RATIO,
+            excess=_EXCESS,
+            exceeded=0.0,
+            exposure=0.0,
+            recent=(max(5, warm_up), np.nan),
         )
 
     def reserve(self, capacity: int) -> None:
@@ -73,7 +86,10 @@ class RobustLevel:
         residual = np.where(ready, self._transform(observation.value) - state["level"], 0.0)
         size = np.abs(residual) * self._precision(observation.exposure, state["exposure"])
         _, tail, power = self._shape(slice(None))
-        surprise: FloatArray = np.sign(residual) * _TAIL_SURPRISE * (size / tail) ** power
+        ratio = size / tail
+        inside = _TAIL_SURPRISE * ratio**power
+        beyond = _TAIL_SURPRISE + np.log10(np.maximum(ratio, 1.0)) / state["excess"]
+        surprise: FloatArray = np.sign(residual) * np.where(ratio > 1.0, np.minimum(inside, beyond), inside)
         return surprise
 
     def learn(self, observation: Observation, weight: FloatArray) -> None:
@@ -97,7 +113,9 @@ class RobustLevel:
     def forecast(self, slots: IndexArray, observation: Observation, surprise: FloatArray) -> Forecast:
         level = self._state["level"][slots]
         _, tail, power = self._shape(slots)
-        width = tail * (surprise / _TAIL_SURPRISE) ** (1.0 / power)
+        inside = (surprise / _TAIL_SURPRISE) ** (1.0 / power)
+        beyond = 10.0 ** np.minimum((surprise - _TAIL_SURPRISE) * self._state["excess"][slots], 12.0)
+        width = tail * np.where(inside > 1.0, np.maximum(inside, beyond), inside)
         width = width / self._precision(observation.exposure[slots], self._state["exposure"][slots])
         bounds = (level, level - width, level + width)
         return Forecast(*(np.exp(bound) if self._log else bound for bound in bounds))
@@ -105,6 +123,11 @@ class RobustLevel:
     def spread(self) -> FloatArray:
         """Median absolute residual of each series, in its unit (in log units when ``log``)."""
         return self._state["mid"]
+
+    def residual(self, observation: Observation) -> FloatArray:
+        """Distance of each value from the level, in its unit (in log units when ``log``); 0 where it is missing."""
+        present = np.isfinite(observation.value) & (self._state["age"] >= self._warm_up)
+        return np.where(present, np.abs(self._transform(observation.value) - self._state["level"]), 0.0)
 
     def dump(self) -> Arrays:
         return self._state.dump()
@@ -149,7 +172,7 @@ class RobustLevel:
 
     def _step(self, value: FloatArray, exposure: FloatArray, weight: FloatArray) -> None:
         state = self._state
-        mid, _, _ = self._shape(slice(None))
+        mid, tail, _ = self._shape(slice(None))
         residual = np.where(weight > 0.0, value - state["level"], 0.0)
         size = np.abs(residual) * self._precision(exposure, state["exposure"])
         limit = _CLIP * mid
@@ -157,7 +180,17 @@ class RobustLevel:
         age = np.maximum(state["age"], 1.0)
         full = weight >= PENDING_WEIGHT
         state["mid"] = step_quantile(state["mid"], size, 0.5, np.where(full, np.clip(5.0 / age, 0.02, 0.1), 0.0))
-        state["tail"] = step_quantile(state["tail"], size, 0.99, np.where(full, np.clip(20.0 / age, 0.05, 0.2), 0.0))
+        believed = np.where(full, weight, 0.0)
+        self._learn_excess(size / np.maximum(tail, _TINY), np.where(age >= _EXCESS_FROM, believed**2, 0.0))
+        state["tail"] = step_quantile(state["tail"], size, 0.99, believed * np.clip(20.0 / age, 0.05, 0.2))
+
+    def _learn_excess(self, ratio: FloatArray, weight: FloatArray) -> None:
+        """Hill's estimator (1975): the mean logarithm of what exceeds the tail quantile, over the tail quantile."""
+        state = self._state
+        step = np.where(ratio > 1.0, weight, 0.0)
+        state["exceeded"] = np.minimum(state["exceeded"] + step, _EXCESS_MEMORY)
+        found = np.minimum(np.log(np.maximum(ratio, 1.0)), 1.5)
+        state["excess"] = state["excess"] + step * (found - state["excess"]) / (_EXCESS_PRIOR + state["exceeded"])
 
     def _seed(self, slots: IndexArray) -> None:
         """Start level and spread from the ring of recent values."""

@@ -27,7 +27,7 @@ def feed(made: Decision, *scores: float, notable: bool = True) -> list[Decided]:
     return [made.decide(np.array([score]), np.isfinite(np.array([score])), flags & notable) for score in scores]
 
 
-HIT, CALM = 20.0, 0.0
+HIT, CALM, ENORMOUS = 5.0, 0.0, 20.0
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,12 @@ def test_two_of_the_last_three_on_one_side_open(scores: tuple[float, ...], opens
     made = decision()
     feed(made, *scores)
     assert bool(made.is_open[0]) is opens
+
+
+def test_one_value_that_is_far_enough_out_opens_alone() -> None:
+    made = decision()
+    feed(made, ENORMOUS)
+    assert made.is_open[0]
 
 
 def test_a_fall_is_no_news_where_only_rises_are() -> None:
@@ -107,16 +113,17 @@ def test_a_series_that_alarms_again_and_again_needs_more_surprise() -> None:
     calm = float(made.thresholds()[0])
     for _ in range(5):
         feed(made, HIT, HIT, CALM)
+        assert not made.is_open[0]
     assert float(made.thresholds()[0]) <= calm
     for _ in range(5):
         feed(made, 1000.0, 1000.0, CALM)
     assert float(made.thresholds()[0]) > 2 * calm
 
 
-def test_a_young_series_needs_half_as_much_again() -> None:
+def test_a_young_series_needs_a_quarter_more() -> None:
     made = decision()
     young = float(made.thresholds()[0])
-    assert young == pytest.approx(1.5 * made.threshold)
+    assert young == pytest.approx(1.25 * made.threshold)
     feed(made, *[CALM] * 2000)
     assert float(made.thresholds()[0]) == pytest.approx(made.threshold, rel=0.01)
 

@@ -86,7 +86,7 @@ def test_an_incident_is_not_learned_as_normal(make: Callable[[], Detector], step
     assert np.median(np.abs(np.log(after / before))) < 0.1
     for _ in range(20):
         run.step(step(rng, False))
-    assert not run.decision.is_open.any()
+    assert run.decision.is_open.mean() <= 0.02
     for _ in range(3):
         run.step(step(rng, True))
     assert run.decision.is_open.mean() >= 0.95, "the second incident is found like the first"
@@ -100,7 +100,7 @@ def test_a_change_that_stays_for_an_hour_becomes_the_new_normal(make: Callable[[
         run.step(step(rng, False))
     for _ in range(400):
         run.step(step(rng, True))
-    assert not run.decision.is_open.any()
+    assert run.decision.is_open.mean() <= 0.02
     opened = run.opened.copy()
     for _ in range(100):
         run.step(step(rng, True))

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from otel_ext.anomaly import CountRate, CountRatio, RobustLevel
-from tests.anomaly.simulate import Run, Source, measured, rate, ratio
+from tests.anomaly.simulate import MINUTE_MS, WEEK_MS, Run, Source, measured, rate, ratio
 
-SERIES = 250
+SERIES = 150
 TICKS = 1000
 DAY = 1440
 
@@ -36,19 +36,27 @@ def sources(rng: np.random.Generator) -> dict[str, Source]:
 
 
 def check(run: Run, source: Source) -> None:
-    """At most the stated one a week, with the room chance leaves to a finite number of series."""
+    """At most two alarms a series on the first day, then the stated one a week, with the room chance leaves."""
+    run.feed(source, DAY * MINUTE_MS // run.interval_ms)
+    assert run.opened.mean() <= 2
+    first_day = run.opened.copy()
     run.feed(source, TICKS)
-    weeks = run.ticks * run.interval_ms / 604_800_000
-    expected = run.series * weeks
-    assert run.opened.sum() <= expected + 3 * np.sqrt(expected), f"{run.alarms_per_week:.2f} a week"
+    later = run.opened - first_day
+    expected = run.series * TICKS * run.interval_ms / WEEK_MS
+    assert later.sum() <= expected + 3 * np.sqrt(expected), f"{later.sum() / expected:.2f} a week"
     assert run.opened.max() <= 14, "no single series alarms for ever"
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "daily wave", "correlated", "student t3", "lognormal", "pareto 2"])
-@pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
-def test_measured_values_keep_the_stated_rate(kind: str, log: bool) -> None:
+def test_measured_values_keep_the_stated_rate(kind: str) -> None:
     rng = np.random.default_rng()
-    check(Run(RobustLevel(log=log), SERIES), sources(rng)[kind])
+    check(Run(RobustLevel(), SERIES), sources(rng)[kind])
+
+
+@pytest.mark.parametrize("kind", ["daily wave", "lognormal", "pareto 2"])
+def test_positive_values_in_logs_keep_the_stated_rate(kind: str) -> None:
+    rng = np.random.default_rng()
+    check(Run(RobustLevel(log=True), SERIES), sources(rng)[kind])
 
 
 @pytest.mark.parametrize("mean", [0.02, 0.3, 3, 3000])
@@ -85,10 +93,7 @@ def test_errors_that_come_in_bursts_keep_the_stated_rate() -> None:
     check(Run(CountRatio(), SERIES, both_sides=False), ratio(pairs))
 
 
-@pytest.mark.parametrize("interval_ms", [2_000, 10_000])
-def test_short_intervals_need_more_surprise_and_keep_the_rate(interval_ms: int) -> None:
+def test_short_intervals_need_more_surprise_and_keep_the_rate() -> None:
     rng = np.random.default_rng()
-    check(
-        Run(RobustLevel(log=True), SERIES, interval_ms=interval_ms),
-        measured(lambda _: rng.lognormal(0, 0.5, SERIES)),
-    )
+    run = Run(RobustLevel(log=True), SERIES, interval_ms=10_000)
+    check(run, measured(lambda _: rng.lognormal(0, 0.5, SERIES)))
