@@ -83,12 +83,15 @@ class _Extrapolated:
                     return np.full(source.series.n, np.nan), np.zeros(source.series.n, dtype=np.bool_), None
             else:
                 easy = source.block.unbroken(first, end)
-                if self.counter:
+                drops = source.block.drops(first, end) if self.counter else []
+                if drops is None:
                     easy &= source.block.monotonic(first)
                 if easy.all():
-                    return self._from_borders(source, (first, end), (start_ms, end_ms), None), None, None
+                    values = self._from_borders(source, (first, end), (start_ms, end_ms), _lost(drops, len(easy)))
+                    return values, None, None
                 if easy.sum() * 2 > len(easy):
-                    return self._split(call, ranged, source, easy, (first, end), (start_ms, end_ms), step)
+                    lost = _lost(drops, len(easy))
+                    return self._split(call, ranged, source, (easy, lost), (first, end), (start_ms, end_ms), step)
         return self._general(call, ranged, source.window(start_ms, end_ms), step)
 
     def _split(
@@ -96,15 +99,16 @@ class _Extrapolated:
         call: FunctionCall,
         ranged: RangeVector,
         source: BlockSource,
-        easy: Bool,
+        borders: tuple[Bool, F64 | None],
         span: tuple[int, int],
         bounds: tuple[int, int],
         step: int,
     ) -> StepResult:
+        easy, lost = borders
         fast, slow = np.flatnonzero(easy).astype(np.int64), np.flatnonzero(~easy).astype(np.int64)
         values = np.full(len(easy), np.nan)
         present = np.ones(len(easy), dtype=np.bool_)
-        values[fast] = self._from_borders(source, span, bounds, fast)
+        values[fast] = self._from_borders(source, span, bounds, None if lost is None else lost[fast], fast)
         values[slow], mask, found = self._general(call, ranged, source.window(*bounds, slow), step)
         if mask is not None:
             present[slow] = mask
@@ -114,10 +118,19 @@ class _Extrapolated:
         histograms[slow] = found
         return values, present, histograms
 
-    def _from_borders(self, source: BlockSource, span: tuple[int, int], bounds: tuple[int, int], at: I64 | None) -> F64:
+    def _from_borders(
+        self,
+        source: BlockSource,
+        span: tuple[int, int],
+        bounds: tuple[int, int],
+        lost: F64 | None,
+        at: I64 | None = None,
+    ) -> F64:
         block, (first, end) = source.block, span
         oldest = block.column(first, at)
         change = block.column(end - 1, at) - oldest
+        if lost is not None:
+            change += lost
         where = Span(
             first_ms=int(block.ts_ms[first]),
             last_ms=int(block.ts_ms[end - 1]),
@@ -214,6 +227,16 @@ class _Instant:
         if difference is None or not self.rate:
             return difference
         return difference.divided((newest_ms - older_ms) / 1000.0)
+
+
+def _lost(drops: list[tuple[I64, F64]] | None, n: int) -> F64 | None:
+    """What each series counted before the resets of a window; None when there were none."""
+    if not drops:
+        return None
+    lost = np.zeros(n)
+    for at, before in drops:
+        lost[at] += before
+    return lost
 
 
 def _note_non_counters(call: FunctionCall, source: RangeSource, result: StepResult) -> None:

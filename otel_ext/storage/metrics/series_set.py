@@ -117,7 +117,7 @@ class SeriesSet:
         return [column.values[code] for code in column.codes.tolist()]
 
     def take(self, rows: Index) -> SeriesSet:
-        """The series at these positions, in their order."""
+        """The series at these positions, which are distinct, in their order."""
         taken = SeriesSet(
             len(rows), {name: LabelColumn(column.values, column.codes[rows]) for name, column in self.columns.items()}
         )
@@ -168,6 +168,8 @@ class SeriesSet:
 
     def has_duplicates(self) -> bool:
         """Whether two series carry equal labels."""
+        if self._origin is not None and not self._origin[0].has_duplicates():
+            return False
         return len(self.identity()[1]) != self.n
 
     def concat(self, other: SeriesSet) -> SeriesSet:

@@ -29,6 +29,7 @@ CHUNK_COLUMNS = 64
 LABEL_BYTES = 700  # a Labels object with its dictionary, tuple and hash entry, estimated for the memory cap
 HISTOGRAM_BYTES = 1_000  # a native histogram with some ten buckets
 _SELECTIONS = 256
+_RARELY = 20  # decreases of fewer than one row in this many are remembered one by one
 _SPREAD = 2  # a chunk is closed when the rows have become this many times those it began with
 _NEVER = int(np.iinfo(np.int64).max)  # no run: a gap, a NaN or a histogram is the last that was written
 
@@ -141,7 +142,8 @@ class Table:
     """All series of one metric name."""
 
     __slots__ = (
-        "_index", "_selections", "allocated", "chunks", "name", "next_seq", "rows", "series", "state", "structure",
+        "_index", "_selections", "allocated", "chunks", "drops", "drops_unknown", "name", "next_seq", "rows", "series",
+        "state", "structure",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
@@ -152,6 +154,8 @@ class Table:
         self.state = RowState(8)
         self.next_seq = 0
         self.allocated = 0  # bytes of the chunks
+        self.drops: list[tuple[int, I64, F64]] = []  # column number, rows that fell there, their values before
+        self.drops_unknown = -1  # up to this column ``drops`` is incomplete
         self.structure = 0  # changes with every new row: cached selections end
         self._index: dict[str, LabelIndex] = {}
         self._selections: OrderedDict[tuple[Matcher, ...], tuple[int, SeriesSet, I64]] = OrderedDict()
@@ -260,6 +264,7 @@ class Table:
         fresh = bool(old.ts_ms[column] != ts_ms)
         chunk = self.chunks[at] = old.with_column(column, ts_ms if fresh else None, len(self.series))
         self.state = self.state.grown(len(self.state.last_seq))
+        self._forget_drops()
         if fresh:
             self._shift(at, old.first_seq + column)
         written = np.concatenate([rows, np.array([row for row, _ in histograms], dtype=np.int64)])
@@ -272,6 +277,9 @@ class Table:
         state.last_drop[written] = self.next_seq
         state.last_seq[written] = np.maximum(state.last_seq[written], old.first_seq + column)
         self._recount()
+
+    def _forget_drops(self) -> None:
+        self.drops, self.drops_unknown = [], self.next_seq
 
     def _shift(self, chunk: int, seq: int) -> None:
         """Make room for a column of this number: later columns count one more, runs across it are broken."""
@@ -289,19 +297,33 @@ class Table:
         real = ~np.isnan(values) if np.isnan(values).any() else None
         continued = state.last_seq[rows] == seq - 1
         if column > 0:
-            dropped = values < chunk.values[column - 1, rows]
+            before = chunk.values[column - 1, rows]
         elif len(self.chunks) > 1:
-            dropped = values < _padded(self.chunks[-2], self.chunks[-2].columns - 1, rows)
+            before = _padded(self.chunks[-2], self.chunks[-2].columns - 1, rows)
         else:
-            dropped = np.zeros(len(rows), dtype=np.bool_)
-        if dropped.any():
-            state.last_drop[rows[dropped]] = seq
+            before = np.full(len(rows), MISSING)
+        dropped = values < before
+        self._note_drops(seq, rows, dropped, before)
         broken = ~continued | (state.run_start[rows] == _NEVER)
         if broken.any():
             state.run_start[rows[broken]] = seq
         state.last_seq[rows] = seq
         if real is not None:
             state.run_start[rows[~real]] = _NEVER
+
+    def _note_drops(self, seq: int, rows: I64, dropped: npt.NDArray[np.bool_], before: F64) -> None:
+        """Remember decreases, as counters reset now and then; for what falls all the time only that it did."""
+        if bool((self.state.last_seq[rows] == seq).any()):
+            self.drops_unknown = seq  # a second value of the same instant
+        count = int(dropped.sum())
+        if not count:
+            return
+        fallen = rows[dropped]
+        self.state.last_drop[fallen] = seq
+        if count > max(4, len(rows) // _RARELY):
+            self.drops_unknown = seq
+        else:
+            self.drops.append((seq, fallen, before[dropped]))
 
     # ---- reading ----
 
@@ -341,6 +363,8 @@ class Table:
     def drop_oldest_chunk(self) -> int:
         """Forget the oldest chunk; the number of samples that went with it."""
         chunk = self.chunks.pop(0)
+        first = self.chunks[0].first_seq if self.chunks else self.next_seq
+        self.drops = [entry for entry in self.drops if entry[0] >= first]
         self._recount()
         return int(valid_mask(chunk.values[: chunk.columns]).sum())
 
@@ -373,6 +397,7 @@ class Table:
         self.chunks = [_repacked(chunk, keep, mapping) for chunk in self.chunks]
         self._recount()
         self.state = self.state.taken(keep)
+        self._forget_drops()
         survivors = [self.series[row] for row in keep.tolist()]
         self.rows, self.series, self._index = {}, [], {}
         self._selections.clear()

@@ -27,7 +27,7 @@ Objects = npt.NDArray[np.object_]
 class SeriesBlock:
     """Series of one metric name that pass a selector, and their columns, which are counted from 0 within the block."""
 
-    __slots__ = ("_chunks", "_first_seq", "_state", "_whole", "rows", "series", "ts_ms")
+    __slots__ = ("_chunks", "_drops", "_drops_unknown", "_first_seq", "_state", "_whole", "rows", "series", "ts_ms")
 
     series: SeriesSet
 
@@ -36,6 +36,8 @@ class SeriesBlock:
         self._chunks: list[tuple[Chunk, int]] = [(chunk, chunk.columns) for chunk in table.chunks]
         self._first_seq = table.chunks[0].first_seq if table.chunks else 0
         self._state = table.state
+        self._drops = tuple(table.drops)
+        self._drops_unknown = table.drops_unknown
         self._whole = len(self.rows) == len(table.series)
         parts = [chunk.ts_ms[:columns] for chunk, columns in self._chunks]
         self.ts_ms: I64 = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
@@ -116,6 +118,22 @@ class SeriesBlock:
         """Series known not to have decreased after column ``first``. Shape [n]; may miss some."""
         mask: Bool = self._state.last_drop[self.rows] <= self._first_seq + first
         return mask
+
+    def drops(self, first: int, end: int) -> list[tuple[I64, F64]] | None:
+        """Decreases after column ``first`` and before ``end``, oldest first: series that fell, their values before.
+
+        Complete for unbroken series; None when they are not known one by one.
+        """
+        low, high = self._first_seq + first, self._first_seq + end
+        if self._drops_unknown > low:
+            return None
+        found = []
+        for seq, rows, before in self._drops:
+            if low < seq < high:
+                at = np.searchsorted(self.rows, rows)
+                mine = self.rows[np.minimum(at, len(self.rows) - 1)] == rows
+                found.append((at[mine].astype(np.int64), before[mine]))
+        return found
 
     def latest(self, first: int, end: int) -> tuple[F64, I64, Bool, Objects | None]:
         """Each series' newest sample in columns ``[first, end)``: value, its column, whether there is one, histograms.
