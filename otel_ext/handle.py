@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from otel_ext.attach import Attachment, forwarding
 from otel_ext.config import Settings
@@ -17,7 +17,7 @@ from otel_ext.model.slos import SloStatus
 from otel_ext.pipeline import Pipeline, PipelineStats
 
 if TYPE_CHECKING:
-    from otel_ext.health import HealthReport
+    from otel_ext.health import HealthReport, HealthResult
     from otel_ext.promql import QueryResult
 
 __all__ = ["Handle"]
@@ -88,6 +88,32 @@ class Handle:
     def health(self) -> HealthReport:
         """Readiness of the process as ``/readyz`` reports it."""
         return self._pipeline.health.readiness(self._pipeline.clock.now_ms())
+
+    def health_check(
+        self,
+        name: str,
+        check: Callable[[], HealthResult | bool | None],
+        *,
+        kind: Literal["liveness", "readiness"] = "readiness",
+        timeout_ms: int = 1_000,
+        cache_ttl_ms: int = 5_000,
+    ) -> None:
+        """Add a check to ``/readyz`` or ``/livez``; one that raises or answers ``False`` fails, with its text.
+
+        Args:
+            name: shown beside the result; a check of that name is replaced.
+            check: runs on a thread of its own when a probe asks and the last result is older than ``cache_ttl_ms``.
+            kind: readiness for what a restart does not mend (databases, queues); liveness for what it does.
+
+        Raises:
+            ValueError: the name is one of the built-in checks, or an argument is out of range.
+        """
+        self._pipeline.add_health_check(
+            name,
+            lambda registry: registry.register(
+                name, check, kind=kind, timeout_ms=timeout_ms, cache_ttl_ms=cache_ttl_ms
+            ),
+        )
 
     @property
     def facts(self) -> tuple[str, ...]:

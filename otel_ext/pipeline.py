@@ -2,8 +2,9 @@
 
 One pipeline thread owns all engine state; a collect thread runs the user's observable callbacks; notify and forward
 threads talk to the network; services (the HTTP port) get a thread each. All are daemons, all run with
-instrumentation suppressed, and none is started anywhere else. ``cycle`` may also be called by a thread that waits
-for results (``force_flush``), under the same lock.
+instrumentation suppressed, and none is started anywhere else. None imports a package: the application's main thread may
+be importing the same one and would find it half made. ``cycle`` may also be called by a thread that waits for results
+(``force_flush``), under the same lock.
 """
 
 from __future__ import annotations
@@ -20,31 +21,32 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
 from otel_ext.alert_state import AlertStateFile
+from otel_ext.alerting import AlertMachine
+from otel_ext.anomaly import AnomalyEngine
 from otel_ext.clock import Clock, SystemClock
 from otel_ext.config import Settings
+from otel_ext.engines import Changes, Engines
+from otel_ext.export.derived import VerdictEvents
 from otel_ext.export.forwarding import Forwarding, ForwardStats
 from otel_ext.guard import guard, hook_errors
-from otel_ext.importing import import_gate
+from otel_ext.health import HealthRegistry
 from otel_ext.ingest.metrics import MetricSource
 from otel_ext.ingest.queue import IngestQueue
 from otel_ext.model.alerts import Transition
 from otel_ext.model.anomalies import Anomaly
 from otel_ext.model.metrics import CollectedMetrics, MetricsData
+from otel_ext.promql import QueryEngine
+from otel_ext.rules import RuleManager
+from otel_ext.slo import SloEngine
+from otel_ext.storage.logs import LogStore
+from otel_ext.storage.metrics import MetricStore
+from otel_ext.storage.traces import TraceStore
 
 if TYPE_CHECKING:
-    from otel_ext.alerting import AlertMachine
-    from otel_ext.anomaly import AnomalyEngine
-    from otel_ext.engines import Changes, Engines
-    from otel_ext.export.derived import VerdictEvents
-    from otel_ext.health import HealthRegistry
-    from otel_ext.notify import NotifyQueue
-    from otel_ext.promql import QueryEngine
-    from otel_ext.rules import RuleManager
-    from otel_ext.slo import SloEngine
-    from otel_ext.storage.logs import LogStore
-    from otel_ext.storage.metrics import MetricStore
-    from otel_ext.storage.traces import TraceStore
+    from otel_ext.notify import NotifyQueue  # brings requests along, which only those need who notify
 
 __all__ = ["Pipeline", "PipelineStats", "Service"]
 
@@ -124,6 +126,7 @@ class Pipeline:
         self.events: VerdictEvents | None = None
         self.start_at_fork = False
         self._alert_state: AlertStateFile | None = None
+        self._checks: dict[str, Callable[[HealthRegistry], object]] = {}
         self._services: tuple[Service, ...] = ()
         self._facts: tuple[str, ...] = ()
         self._build()
@@ -135,6 +138,7 @@ class Pipeline:
     def _build(self) -> None:
         self.started_at_ms = self.clock.now_ms()
         self._engines: Engines | None = None
+        self._engines_lock = threading.Lock()
         self._health_jobs: queue.SimpleQueue[Callable[[], None]] | None = None
         self._cycle_lock = threading.RLock()
         self._start_lock = threading.Lock()
@@ -152,16 +156,14 @@ class Pipeline:
 
     @property
     def engines(self) -> Engines:
-        """The engines of this process; made when first asked for, by the pipeline thread as a rule.
-
-        They bring numpy along: that import delays no start-up.
-        """
+        """The engines of this process; made when first asked for, by the pipeline thread as a rule."""
         if self._engines is None:
-            with import_gate:
+            with self._engines_lock:
                 if self._engines is None:
-                    from otel_ext.engines import Engines  # noqa: PLC0415
-
-                    self._engines = Engines(self.settings, self.started_at_ms)
+                    engines = Engines(self.settings, self.started_at_ms)
+                    for register in self._checks.values():
+                        register(engines.health)
+                    self._engines = engines
         return self._engines
 
     @property
@@ -246,6 +248,11 @@ class Pipeline:
     def add_service(self, service: Service) -> None:
         """Have this service run while the pipeline runs."""
         self._services = (*self._services, service)
+
+    def add_health_check(self, name: str, register: Callable[[HealthRegistry], object]) -> None:
+        """Have ``register`` add its check to the registry of this process, and of every child it forks."""
+        register(self.health)
+        self._checks[name] = register
 
     @property
     def running(self) -> bool:
@@ -460,9 +467,6 @@ def _quietly(name: str, body: Callable[[], None]) -> Callable[[], None]:
     """A thread body whose own HTTP, SQLite and notifications never become the user's spans."""
 
     def run() -> None:
-        with import_gate:
-            from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415 (heavy)
-
         with guard(name), suppress_instrumentation():
             body()
 

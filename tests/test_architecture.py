@@ -10,7 +10,7 @@ import otel_ext
 PACKAGE = Path(__file__).parent.parent / "otel_ext"
 
 LAYERS = (
-    ("errors", "clock", "model", "stats", "guard", "importing", "sdk_private"),
+    ("errors", "clock", "model", "stats", "guard", "sdk_private"),
     ("config", "storage"),
     ("connectors", "promql", "anomaly", "alerting"),
     ("slo", "rules", "health"),

@@ -197,6 +197,26 @@ def test_a_forked_child_counts_its_own_and_the_parent_its_own(install: Install) 
     assert handle.slo("requests").total == 6
 
 
+def test_a_health_check_decides_readiness_also_in_a_forked_child(install: Install) -> None:
+    handle = install()
+    handle.force_flush()
+    database = {"up": True}
+    handle.health_check("database", lambda: database["up"], cache_ttl_ms=0)
+    assert handle.health.ok
+    database["up"] = False
+    assert [handle.health.ok for _ in range(3)][-1] is False
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        names = {check.name for check in handle.health.checks}
+        os.write(writer, b"yes" if "database" in names else b"no")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 10) == b"yes"
+    os.close(reader)
+    os.close(writer)
+
+
 def test_our_own_threads_make_no_spans(install: Install) -> None:
     handle = install(http={"port": 0})
     import requests

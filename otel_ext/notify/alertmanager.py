@@ -1,7 +1,7 @@
 """Posts alerts to Alertmanagers as Prometheus does (API v2), so that routing, silences and receivers go on working.
 
 An :class:`AlertmanagerNotifier` owns one HTTP session and is called by the notify thread. Imports the vocabulary and
-requests (at the first send); its requests never become the application's spans.
+requests; its requests never become the application's spans.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, urlsplit
 
+import requests
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from otel_ext.model.alerts import Alert, AlertState
 from otel_ext.notify.masking import mask_secrets, mask_url
 from otel_ext.notify.notifier import Delivery
-
-if TYPE_CHECKING:
-    import requests
 
 __all__ = ["RESEND_MS", "AlertmanagerNotifier"]
 
@@ -107,7 +104,6 @@ class AlertmanagerNotifier:
         return f"{self._generator_url}/graph?g0.expr={quote_plus(expr)}&g0.tab=1"
 
     def _post(self, url: str, body: bytes, timeout_seconds: float) -> Delivery:
-        import requests  # noqa: PLC0415 - heavy, and only processes that notify need it
 
         if self._session is None or self._session_pid != os.getpid():  # a forked child shares no connection
             self._session, self._session_pid = requests.Session(), os.getpid()

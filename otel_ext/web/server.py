@@ -1,7 +1,8 @@
 """The HTTP server: a socket bound at once, and uvicorn's HTTP/1.1 protocol on it in the thread that calls ``run()``.
 
 Owns one listening socket and one event loop. ``bind()``, ``stop()`` and ``close()`` are called by the owner of the
-thread, ``run()`` by the thread. uvicorn is imported in ``run()``, so that this module costs nothing at install.
+thread, ``run()`` by the thread. Everything is imported and built before ``run()``: a thread of ours must not import
+what the application's main thread may be importing (its own uvicorn would find the package half made).
 uvicorn's own ``Server`` is not used: it would take over the logging of a uvicorn that serves the application in the
 same process (loggers ``uvicorn.error`` and ``uvicorn.access``) and wakes ten times a second.
 """
@@ -15,12 +16,15 @@ import socket
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+import anyio._backends._asyncio  # noqa: F401 (anyio would import it when first asked, in the serving thread)
+import uvicorn.loops.asyncio  # noqa: F401 (the same of uvicorn)
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from otel_ext.errors import OtelExtError
-
-if TYPE_CHECKING:
-    from uvicorn.server import ServerState
 
 __all__ = ["PortTakenError", "WebServer"]
 
@@ -42,7 +46,7 @@ class WebServer:
     """Serves one ASGI app on one socket.
 
     Args:
-        app_factory: builds the app; called in the serving thread, so that its imports delay nobody.
+        app_factory: builds the app; called by ``bind()``.
         host: address to bind, ``127.0.0.1`` by default.
         port: port to bind; 0 takes a free one.
     """
@@ -52,6 +56,7 @@ class WebServer:
         self._host = host.strip("[]")
         self._port = port
         self._socket: socket.socket | None = None
+        self._protocol: tuple[ServerState, Callable[[], asyncio.Protocol]] | None = None
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running = False
@@ -84,6 +89,7 @@ class WebServer:
         Raises:
             PortTakenError: the port is taken (without ``fall_back``), or the address cannot be bound at all.
         """
+        self._protocol = _protocol_factory(self._app_factory())
         wanted = self._port
         try:
             self._listen(wanted)
@@ -154,7 +160,9 @@ class WebServer:
             sock.close()
 
     async def _serve(self, sock: socket.socket) -> None:
-        state, make_protocol = _protocol_factory(self._app_factory())
+        if self._protocol is None:
+            raise RuntimeError("WebServer.run() needs bind() first")
+        state, make_protocol = self._protocol
         loop = asyncio.get_running_loop()
         server = await loop.create_server(make_protocol, sock=sock)
         stopping = self._arm(loop)
@@ -186,10 +194,6 @@ def _describe(host: str, port: int, error: OSError) -> str:
 
 def _protocol_factory(app: Any) -> tuple[ServerState, Callable[[], asyncio.Protocol]]:
     """uvicorn's h11 protocol for our app, kept away from the loggers that belong to the application's uvicorn."""
-    from uvicorn.config import Config  # noqa: PLC0415
-    from uvicorn.protocols.http.h11_impl import H11Protocol  # noqa: PLC0415
-    from uvicorn.server import ServerState  # noqa: PLC0415
-
     class QuietConfig(Config):
         def configure_logging(self) -> None:
             """The loggers named uvicorn.* are the application's; ``access_log=False`` would silence them."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from otel_ext.importing import import_gate
 from otel_ext.pipeline import Pipeline
+from otel_ext.web.app import build_app
 from otel_ext.web.server import PortTakenError, WebServer
 
 __all__ = ["WebService"]
@@ -28,9 +28,6 @@ class WebService:
         return None if self._server is None else self._server.url
 
     def _app(self) -> Any:
-        with import_gate:
-            from otel_ext.web.app import build_app  # noqa: PLC0415 (starlette loads in the web thread, delaying nobody)
-
         return build_app(self._pipeline, submit=self._pipeline.submit)
 
     def start(self) -> None:
