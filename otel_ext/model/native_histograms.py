@@ -2,7 +2,7 @@
 
 A frozen value with the arithmetic of Prometheus' ``FloatHistogram`` (addition, subtraction, scaling, resolution
 changes, zero-bucket reconciliation, reset detection). Bucket ``i`` of an exponential schema s covers
-``(2**((i-1) * 2**-s), 2**(i * 2**-s)]``; of a custom one ``(bounds[i-1], bounds[i]]``. Imports nothing of the package.
+``(2**((i-1) * 2**-s), 2**(i * 2**-s)]``; of a custom one ``(bounds[i-1], bounds[i]]``. Imports go_floats only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import enum
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+
+from otel_ext.model.go_floats import format_float_g
 
 __all__ = [
     "CUSTOM_SCHEMA",
@@ -269,12 +271,14 @@ class NativeHistogram:
 
     def __str__(self) -> str:
         """Prometheus' text form: ``{count:4, sum:5, (1,2]:2, ...}``."""
-        parts = [f"count:{_text(self.count)}", f"sum:{_text(self.sum)}"]
+        parts = [f"count:{format_float_g(self.count)}", f"sum:{format_float_g(self.sum)}"]
         for bucket in self.buckets():
             if bucket.count:
                 left = "[" if bucket.lower_inclusive else "("
                 right = "]" if bucket.upper_inclusive else ")"
-                parts.append(f"{left}{_text(bucket.lower)},{_text(bucket.upper)}{right}:{_text(bucket.count)}")
+                parts.append(
+                    f"{left}{format_float_g(bucket.lower)},{format_float_g(bucket.upper)}{right}:{format_float_g(bucket.count)}"
+                )
         return "{" + ", ".join(parts) + "}"
 
 
@@ -347,12 +351,3 @@ def _div(value: float, divisor: float) -> float:
     if value == 0 or math.isnan(value) or math.isnan(divisor):
         return math.nan
     return math.copysign(math.inf, value) * math.copysign(1.0, divisor)
-
-
-def _text(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    return text.removesuffix(".0")

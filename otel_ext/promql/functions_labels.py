@@ -24,6 +24,7 @@ from otel_ext.storage.metrics.series_set import SeriesSet
 
 __all__ = ["LABELS"]
 
+_CHUNKS = re.compile(r"\d+|\D+", re.ASCII)
 _GO_TEMPLATE = re.compile(r"\$(?:\$|\{([^}]*)\}|(\w+))", re.ASCII)
 
 
@@ -123,21 +124,28 @@ def _sorted_by_label(call: FunctionCall, *, descending: bool) -> StepVector:
         return vector
     labels = vector.series.labels
 
-    def key(row: int) -> tuple[list[_Natural], tuple[tuple[str, str], ...]]:
-        return [_natural(labels[row].get(name, "")) for name in names], labels[row].items_sorted
+    def compare(left: int, right: int) -> int:
+        for name in names:
+            order = _natural_order(labels[left].get(name, ""), labels[right].get(name, ""))
+            if order:
+                return order
+        mine, other = labels[left].items_sorted, labels[right].items_sorted
+        return (mine > other) - (mine < other)
 
-    order = sorted(range(vector.series.n), key=key, reverse=descending)
+    order = sorted(range(vector.series.n), key=functools.cmp_to_key(compare), reverse=descending)
     return vector.take(np.array(order, dtype=np.int64))
 
 
-_Natural = tuple[tuple[int, int, str], ...]
-
-
-def _natural(value: str) -> _Natural:
-    """Numbers within text compare as numbers and stand before text."""
-    return tuple(
-        (0, int(part), part) if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", value, re.ASCII)
-    )
+def _natural_order(left: str, right: str) -> int:
+    """Numbers within text compare as numbers, everything else as text."""
+    mine, other = _CHUNKS.findall(left), _CHUNKS.findall(right)
+    for one, two in zip(mine, other, strict=False):
+        if one == two:
+            continue
+        if one.isdigit() and two.isdigit() and int(one) != int(two):
+            return -1 if int(one) < int(two) else 1
+        return -1 if one < two else 1
+    return len(mine) - len(other)
 
 
 def _sort_by_label(call: FunctionCall) -> StepVector:

@@ -24,14 +24,14 @@ def native_quantile(quantile: float, histogram: NativeHistogram, annotations: An
     rank = (quantile if forward else 1 - quantile) * histogram.count
     buckets = list(histogram.buckets())
     bucket, count = _reach(buckets if forward else reversed(buckets), rank)
-    if bucket is None:
-        return math.nan
+    if bucket is None:  # observations, but none in a bucket
+        return _beyond(histogram, 0.0, annotations) if rank > 0 else math.nan
     bucket, known = _narrowed(bucket, histogram)
     if known is not None:
         return known
     count = min(count, histogram.count)
     if count < rank:
-        return _beyond(histogram, bucket, annotations)
+        return _beyond(histogram, bucket.upper, annotations)
     if math.isnan(histogram.sum):
         annotations.info("input to histogram_quantile has NaN observations, result is skewed higher")
     within = rank - (count - bucket.count) if forward else count - rank
@@ -68,12 +68,12 @@ def _narrowed(bucket: Bucket, histogram: NativeHistogram) -> tuple[Bucket, float
     return bucket, None
 
 
-def _beyond(histogram: NativeHistogram, bucket: Bucket, annotations: Annotations) -> float:
+def _beyond(histogram: NativeHistogram, highest: float, annotations: Annotations) -> float:
     """The rank lies behind all buckets: observations that were NaN."""
     if math.isnan(histogram.sum):
         annotations.info("input to histogram_quantile has NaN observations, result is NaN")
         return math.nan
-    return bucket.upper
+    return highest
 
 
 def _interpolated(bucket: Bucket, fraction: float, *, linear: bool) -> float:
