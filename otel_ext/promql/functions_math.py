@@ -15,6 +15,8 @@ from otel_ext.promql.function_call import FunctionCall, Implementation
 
 __all__ = ["MATH"]
 
+_INT64 = float(1 << 63)
+
 
 def _mapped(call: FunctionCall, vector: StepVector, change: Callable[[F64], F64]) -> StepVector:
     """``change`` applied to every float."""
@@ -84,20 +86,22 @@ def _clamp_max(call: FunctionCall) -> StepVector:
 def _calendar(part: Callable[[F64], F64], overflowed: float) -> Implementation:
     """A calendar part (UTC) of Unix seconds; of the evaluation time when there is no argument.
 
-    ``overflowed`` is the part for NaN and infinities: Go converts them to the least int64, whose calendar date wraps
-    to 4 December 292277026596, 15:30.
+    ``overflowed`` is the part for what is no int64: Go converts it to the least one, whose calendar date wraps to
+    4 December 292277026596, 15:30.
     """
 
     def apply(call: FunctionCall) -> StepVector:
         if not call.args:
             return unlabelled(part(call.evaluator.steps / 1000.0))
-        return _mapped(call, call.vector(0), lambda values: np.where(np.isfinite(values), part(values), overflowed))
+        return _mapped(
+            call, call.vector(0), lambda values: np.where(np.abs(values) < _INT64, part(values), overflowed)
+        )
 
     return apply
 
 
 def _seconds(values: F64) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return np.trunc(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)).astype(np.int64)
+    return np.trunc(np.where(np.abs(values) < _INT64, values, 0.0)).astype(np.int64)
 
 
 def _days(values: F64) -> np.ndarray[tuple[int, ...], np.dtype[np.datetime64]]:

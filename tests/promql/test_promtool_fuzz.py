@@ -89,7 +89,8 @@ def parse_samples(text: str) -> dict[Labels, float]:
 
 def our_store(series: list[RandomSeries]) -> QueryEngine:
     data = ScriptData()
-    loaded = tuple((parse_series_labels(item.name), tuple(parse_series_values(item.values))) for item in series)
+    named = [(parse_series_labels(item.name), tuple(parse_series_values(item.values))) for item in series]
+    loaded = tuple(sorted(named, key=lambda item: item[0].items_sorted))  # Prometheus' order: sums round alike
     data.load(Load(line=0, step_ms=INTERVAL_SECONDS * 1000, series=loaded, with_nhcb=False))
     return QueryEngine(data.store(), default_step_ms=1000)
 
