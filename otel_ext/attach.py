@@ -96,6 +96,12 @@ class Attachment:
             self._watch("traces", provider, created=True)
         elif provider not in _span_hooks and hasattr(provider, "add_span_processor"):
             self._add_span_hook(provider)
+            named = service_identity(provider)[0]
+            if self._settings.service not in (None, named):
+                self.facts.append(
+                    f"service {self._settings.service!r} is not used: the tracer provider exists already and is named "
+                    f"{named!r}; set OTEL_SERVICE_NAME={self._settings.service}"
+                )
             self._watch("traces", provider)
         elif provider not in _span_hooks:
             self.facts.append("the tracer provider is not of the SDK: spans cannot be seen, SLOs count nothing")

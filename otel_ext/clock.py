@@ -12,7 +12,7 @@ from typing import Protocol
 
 __all__ = ["Clock", "ManualClock", "SystemClock"]
 
-_DAY_MS = 86_400_000
+_DAY_NS = 86_400_000_000_000
 _MONOTONIC_ID = getattr(time, "CLOCK_BOOTTIME", None)  # counts the time a laptop sleeps; Linux only
 
 
@@ -23,10 +23,8 @@ class Clock(Protocol):
         """Unix milliseconds, never less than any value returned before."""
 
 
-def _monotonic_ms() -> int:
-    if _MONOTONIC_ID is not None:
-        return time.clock_gettime_ns(_MONOTONIC_ID) // 1_000_000
-    return time.monotonic_ns() // 1_000_000
+def _monotonic_ns() -> int:
+    return time.monotonic_ns() if _MONOTONIC_ID is None else time.clock_gettime_ns(_MONOTONIC_ID)
 
 
 class SystemClock:
@@ -39,23 +37,23 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._mono_ms = _monotonic_ms()
-        self._now_ms = time.time_ns() // 1_000_000
+        self._mono_ns = _monotonic_ns()
+        self._now_ns = time.time_ns()
 
     def now_ms(self) -> int:
         """Unix milliseconds; thread-safe, never goes back."""
         with self._lock:
-            mono = _monotonic_ms()
-            self._now_ms = self._advance(mono - self._mono_ms, time.time_ns() // 1_000_000)
-            self._mono_ms = mono
-            return self._now_ms
+            mono = _monotonic_ns()
+            self._now_ns = self._advance(mono - self._mono_ns, time.time_ns())
+            self._mono_ns = mono
+            return self._now_ns // 1_000_000
 
-    def _advance(self, elapsed_ms: int, wall_ms: int) -> int:
-        ahead = wall_ms - self._now_ms
-        if ahead > _DAY_MS:
-            return wall_ms
-        slowest, fastest = elapsed_ms // 2, elapsed_ms * 2
-        return self._now_ms + min(max(ahead, slowest), fastest)
+    def _advance(self, elapsed_ns: int, wall_ns: int) -> int:
+        # In nanoseconds: half of a millisecond that passed between two readings must not be lost.
+        ahead = wall_ns - self._now_ns
+        if ahead > _DAY_NS:
+            return wall_ns
+        return self._now_ns + min(max(ahead, elapsed_ns // 2), elapsed_ns * 2)
 
 
 class ManualClock:

@@ -6,6 +6,7 @@ thread, ``count`` also by producing threads under overload; everybody else reads
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Engines:
         self.settings = settings
         self.start_ms = start_ms
         self.totals = Totals()
+        self._totals_lock = threading.Lock()
         self.alerts = AlertMachine()
         self.sli = SliCounter(settings.slos)
         self.slo = SloEngine(settings.slos, self.alerts)
@@ -112,8 +114,9 @@ class Engines:
     def _count_spans(self, spans: Sequence[SpanRecord]) -> None:
         if not spans:
             return
-        self.totals.spans += len(spans)
-        self.totals.spans_sampled += sum(span.sampled for span in spans)
+        with self._totals_lock:  # producers count too when the queue is full
+            self.totals.spans += len(spans)
+            self.totals.spans_sampled += sum(span.sampled for span in spans)
         self.sli.count(spans)
         self.span_metrics.count(spans)
 

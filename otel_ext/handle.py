@@ -128,7 +128,8 @@ class Handle:
     def force_flush(self, timeout_seconds: float = 5.0, *, forward: bool = True) -> bool:
         """Evaluate everything that has happened until now; with ``forward`` also push what waits to be forwarded.
 
-        The local part is done when this returns; ``False`` says that forwarding did not finish in time.
+        The local part is done when this returns (it waits for observable callbacks of the application, however long
+        they take); ``False`` says that forwarding did not finish in time.
         """
         self._pipeline.cycle(tick=False)  # counted before it is collected
         self._pipeline.collect()

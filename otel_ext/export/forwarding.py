@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otel_ext import sdk_private
+from otel_ext.guard import guard
 
 __all__ = ["ForwardStats", "Forwarding"]
 
@@ -103,7 +104,8 @@ class _Exit:
             self.wake.wait()
             self.wake.clear()
             if not self.closing:
-                self.provider.force_flush()
+                with guard("forward flush"):  # a provider that raises must not cost the exit its thread
+                    self.provider.force_flush()
                 self.flushed.set()
         try:
             self.provider.shutdown()

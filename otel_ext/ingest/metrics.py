@@ -57,7 +57,8 @@ class SharedMetricReader(PeriodicExportingMetricReader):
     """One cumulative reader for two: exports on its own period, and is collected locally in between.
 
     Args:
-        exporter: must prefer cumulative temporality (:class:`otel_ext.export.otlp.CumulativeExporter` makes any so).
+        exporter: must prefer cumulative temporality (:class:`otel_ext.export.temporality.CumulativeExporter`
+            makes any so).
     """
 
     def __init__(self, exporter: MetricExporter, export_interval_millis: float | None = None) -> None:

@@ -16,6 +16,7 @@ import promql_parser
 
 from otel_ext.errors import QueryError
 from otel_ext.model.labels import METRIC_NAME
+from otel_ext.promql.complexity import check_complexity
 from otel_ext.promql.durations import fold_durations
 from otel_ext.promql.go_strings import bytes_marked, bytes_restored
 from otel_ext.promql.nodes import (
@@ -63,6 +64,7 @@ _DURATION_EXPRESSION = re.compile(r"\[[^\]\"'`]*[-+*/^%(][^\]]*\]|offset\s*[-+]?
 @functools.lru_cache(maxsize=4096)
 def parse(expr: str) -> Expr:
     """The checked tree of a PromQL expression; QueryError names the expression and the cause."""
+    check_complexity(expr)
     try:
         parsed = promql_parser.parse(bytes_marked(fold_durations(expr)))
         converted = _Converter(expr).convert(parsed)

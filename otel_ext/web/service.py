@@ -57,6 +57,7 @@ class WebService:
         """End serving and give the port back."""
         if self._server is not None:
             self._server.stop(0.3)
+            self._server = None
 
     def forked(self) -> None:
         """In a forked child: the listening socket is the parent's."""
