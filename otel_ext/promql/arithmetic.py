@@ -25,13 +25,19 @@ def _modulo(left: F64, right: F64) -> F64:
     return np.asarray(np.fmod(left, right))
 
 
+def _power(base: F64, exponent: F64) -> F64:
+    """IEEE 754 ``pow``: numpy takes the square root for 0.5, which differs for -Inf and -0."""
+    result = np.power(base, exponent)
+    return np.where((exponent == 0.5) & ((base == -np.inf) | (base == 0)), np.abs(base), result)
+
+
 ARITHMETIC: Mapping[str, Callable[[F64, F64], F64]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
     "/": np.divide,
     "%": _modulo,
-    "^": np.power,
+    "^": _power,
     "atan2": np.arctan2,
 }
 

@@ -93,9 +93,7 @@ def _calendar(part: Callable[[F64], F64], overflowed: float) -> Implementation:
     def apply(call: FunctionCall) -> StepVector:
         if not call.args:
             return unlabelled(part(call.evaluator.steps / 1000.0))
-        return _mapped(
-            call, call.vector(0), lambda values: np.where(np.abs(values) < _INT64, part(values), overflowed)
-        )
+        return _mapped(call, call.vector(0), lambda values: np.where(np.abs(values) < _INT64, part(values), overflowed))
 
     return apply
 

@@ -24,7 +24,11 @@ class RandomSeries:
 
 
 class QueryGenerator:
-    """Draws series and expressions."""
+    """Draws series and expressions.
+
+    What turns a difference in the last digit into another result (``%``, ``sin``, texts of values) is asked of
+    samples, not of sums: the oracle itself does not add up in the same order twice.
+    """
 
     def __init__(self, seed: int, *, modern: bool) -> None:
         self.random = random.Random(seed)
@@ -152,6 +156,8 @@ class QueryGenerator:
         if function == "quantile":
             return f"quantile_over_time({self.random.choice(['0', '0.3', '0.5', '0.95', '1'])}, {ranged})"
         if function == "predict":
+            if not self.modern:  # a pinned window moved with the steps before Prometheus 3
+                ranged = f"{self.random.choice(['gauge', 'counter_total'])}[{self._range()}]"
             return f"predict_linear({ranged}, {self.random.choice(['60', '600', '-30'])})"
         return f"{function}({ranged})"
 
@@ -173,7 +179,7 @@ class QueryGenerator:
             grouping = self._grouping()
             return f"max{grouping} ({self.random.choice(['topk', 'bottomk'])}{grouping} (1, {inner}))"
         if op == "count_values":
-            return f'count_values{self._grouping()} ("value", round({inner}, 25))'
+            return f'count_values{self._grouping()} ("value", round({self._selector()}, 25))'
         return f"{op}{self._grouping()} ({inner})"
 
     def _binary(self, depth: int) -> str:
@@ -206,8 +212,8 @@ class QueryGenerator:
             [
                 f"abs({inner})", f"ceil({inner})", f"floor({inner})", f"-({inner})", f"exp({inner} / 100)",
                 f"sqrt(abs({inner}))", f"ln({inner})", f"log2({inner})", f"sgn({inner})", f"round({inner}, 0.5)",
-                f"clamp({inner}, -5, 10)", f"clamp_min({inner}, 1)", f"clamp_max({inner}, 20)", f"sin({inner})",
-                f"{self._selector()} % 7",  # of a sum it would show how that was rounded
+                f"clamp({inner}, -5, 10)", f"clamp_min({inner}, 1)", f"clamp_max({inner}, 20)",
+                f"sin({self._selector()})", f"{self._selector()} % 7",
                 f"absent({inner})", f"scalar({inner}) + gauge", f"hour({inner})", f"minute({inner} * 1000)",
                 f"day_of_week({inner} * 100000)", f"timestamp({self._selector()})", f"vector(scalar({inner}))",
                 f"deg({inner})", f"days_in_month({inner} * 10000000)", f"absent_over_time(nothing[{self._range()}])",
