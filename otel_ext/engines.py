@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,13 +168,25 @@ class Engines:
         due, self._collected = self._collected or overdue, False
         return due
 
-    def example_span(self, trace_ids: Iterable[str]) -> tuple[int, int] | None:
-        """Trace and span id of the first of these traces that is still stored."""
-        for trace_id in trace_ids:
+    def example_span(self, labels: Mapping[str, str], trace_ids: Sequence[str] = ()) -> tuple[int, int] | None:
+        """Trace and span id of an example for an alert or anomaly, ``None`` when no trace fits.
+
+        The first of ``trace_ids`` that is still stored; else the newest trace of the operation or route that
+        ``labels`` name, a failed one first; for labels that name neither the newest failed trace.
+        """
+        for trace_id in (*trace_ids, *self._traces_of(labels)):
             trace = self.traces.get(trace_id)
             if trace is not None and trace.spans:
                 return trace.spans[0].trace_id, trace.spans[0].span_id
         return None
+
+    def _traces_of(self, labels: Mapping[str, str]) -> Iterator[str]:
+        operation, route = labels.get("span_name"), labels.get("http_route")
+        attributes = {"http.route": route} if route else None
+        named = operation is not None or route is not None
+        for error in (True, None) if named else (True,):
+            found = self.traces.search(operation=operation, attributes=attributes, error=error, limit=1)
+            yield from (summary.trace_id for summary in found)
 
     def ingest_totals(self) -> Mapping[str, int]:
         """What came in and what was given up, by kind."""

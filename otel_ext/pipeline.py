@@ -371,10 +371,11 @@ class Pipeline:
     def _announce(self, changes: Changes, now: int) -> None:
         for transition in changes.transitions:
             ids = transition.alert.evidence.get("trace_ids", ())
-            example = self.engines.example_span(ids if isinstance(ids, tuple | list) else ())
+            known = ids if isinstance(ids, tuple | list) else ()
+            example = self.engines.example_span(transition.alert.labels, known)
             self._pending_events.append((transition, transition.ts_ms, example))
         for anomaly in changes.anomalies:
-            self._pending_events.append((anomaly, now, None))
+            self._pending_events.append((anomaly, now, self.engines.example_span(anomaly.series)))
         if self.notify is not None:
             self.notify.offer(self.engines.alerts.alerts(), now)
         if changes.transitions or changes.anomalies:

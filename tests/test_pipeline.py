@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_ext.clock import ManualClock
 from otel_ext.config import Settings, load_settings
@@ -190,3 +190,19 @@ def test_anomalies_watch_what_the_spans_say(service: Service) -> None:
         service.serve(20, status=500)
         service.tick(5)
     assert [a.watch for a in service.pipeline.anomalies.open()] != []
+
+
+def test_an_alert_without_traces_of_its_own_gets_those_of_its_route_or_the_newest_failed_one(service: Service) -> None:
+    service.serve(3)
+    service.tick()
+    example = service.pipeline.engines.example_span
+    assert example({}) is None, "nothing has failed"
+    assert example({"span_name": "GET /"}) is not None
+    assert example({"span_name": "GET /other"}) is None
+    failed = service.tracer.start_span("POST /pay", kind=SpanKind.SERVER)
+    failed.set_status(StatusCode.ERROR)
+    failed.end()
+    service.tick()
+    context = failed.get_span_context()
+    assert example({"alertname": "Errors"}) == (context.trace_id, context.span_id)
+    assert example({}, [format(context.trace_id, "032x")]) == (context.trace_id, context.span_id)
