@@ -68,8 +68,9 @@ def parse(expr: str) -> Expr:
     try:
         parsed = promql_parser.parse(bytes_marked(fold_durations(expr)))
         converted = _Converter(expr).convert(parsed)
-    except QueryError:
-        raise
+    except QueryError as error:
+        text = str(error)
+        raise QueryError(text if text.startswith("cannot parse") else _message(expr, text)) from error
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  the extension's panics do not derive from Exception
